@@ -1,0 +1,242 @@
+// The command `superstep`: parses, calls the front door, prints. No defaults and no algorithms live
+// here. Messages go to standard error, answers to standard output.
+//
+// Exit codes: 0 done, 1 failed, 2 wrong usage or config, 75 stopped and resumable.
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include "superstep/base/log.h"
+#include "superstep/cli/signals.h"
+#include "superstep/cli/training_view.h"
+#include "superstep/superstep.h"
+
+namespace {
+
+using namespace superstep;
+
+constexpr int kDone = 0, kFailed = 1, kUsage = 2, kStopped = 75;
+
+report::ProgressStyle progress_style() {
+  report::ProgressStyle style;
+  style.terminal = isatty(STDERR_FILENO) != 0;
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.width = size.ws_col;
+  return style;
+}
+
+struct TrainArguments {
+  std::string target, label, engine;
+  int64_t workers = 0;
+  std::vector<std::string> assignments;
+  bool resume = false, json = false, quiet = false;
+};
+
+int run_train(const TrainArguments& arguments, bool workers_given) {
+  const std::stop_token stop = cli::stop_on_signals();
+  Job job;
+  const std::filesystem::path target(arguments.target);
+  if (std::filesystem::exists(target / "job.toml")) {
+    if (!arguments.resume)
+      throw ConfigError("{}: this is a run; add --resume to go on with it", arguments.target);
+    job.load((target / "job.toml").string());
+    job.set(fmt::format("output.dir={}", arguments.target));
+  } else if (target.extension() == ".toml") {
+    job.load(arguments.target);
+    if (!arguments.label.empty()) job.set("data.label=" + arguments.label);
+  } else {
+    job.use_data(arguments.target, arguments.label);
+  }
+  if (!arguments.engine.empty()) job.set("engine.kind=" + arguments.engine);
+  if (workers_given) job.set(fmt::format("engine.workers={}", arguments.workers));
+  for (const std::string& assignment : arguments.assignments) job.set(assignment);
+
+  cli::TrainingView view(std::cerr, progress_style());
+  TrainListener silent;
+  TrainListener* listener = arguments.quiet ? &silent : &view;
+  const TrainResult done =
+      train(job, {.resume = arguments.resume, .stop = stop, .listener = listener});
+  if (!done.finished) {
+    std::cerr << fmt::format("\nstopped; go on with\n  superstep train {} --resume\n", done.run);
+    return kStopped;
+  }
+  if (!arguments.quiet) view.finished(done);
+  if (arguments.json)
+    std::cout << done.metrics.to_json() << '\n';
+  else if (done.metrics_rows != "train" && done.metrics.error)
+    std::cout << fmt::format("held-out error: {:.2f}%\n", 100 * *done.metrics.error);
+  else
+    std::cout << fmt::format("{} on the {} rows\n", done.metrics.headline(), done.metrics_rows);
+  return kDone;
+}
+
+void print_metrics(const training::Metrics& metrics) {
+  std::cout << fmt::format("rows       {}\n{}\n", report::with_commas(metrics.rows),
+                           metrics.headline());
+  const auto line = [](const char* name, const std::optional<double>& value) {
+    if (value) std::cout << fmt::format("{:<18} {:.4f}\n", name, *value);
+  };
+  line("loss", metrics.loss);
+  line("macro f1", metrics.macro_f1);
+  line("auroc", metrics.auroc);
+  line("average precision", metrics.average_precision);
+  line("brier", metrics.brier);
+  line("mae", metrics.mae);
+  if (metrics.per_class.empty()) return;
+  size_t width = 5;
+  for (const auto& c : metrics.per_class) width = std::max(width, c.name.size());
+  std::cout << fmt::format("\n{:<{}}  {:>9}  {:>9}  {:>9}  {:>9}\n", "class", width, "rows",
+                           "precision", "recall", "f1");
+  for (const auto& c : metrics.per_class)
+    std::cout << fmt::format("{:<{}}  {:>9}  {:>9.4f}  {:>9.4f}  {:>9.4f}\n", c.name, width,
+                             report::with_commas(c.rows), c.precision, c.recall, c.f1);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Superstep trains deep networks where the data are: one command, the same model to the byte\n"
+      "on any number of workers."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", SUPERSTEP_VERSION);
+  app.get_formatter()->column_width(36);
+  app.footer(
+      "Begin with:   superstep train mydata.csv --label COLUMN\n"
+      "Exit codes:   0 done, 1 failed, 2 wrong usage or config, 75 stopped and resumable");
+  int status = kDone;
+
+  auto* init = app.add_subcommand("init", "Write a commented job.toml for a table");
+  std::string init_data, init_label, init_out = "job.toml";
+  bool init_force = false;
+  init->add_option("data", init_data, "A file: CSV, TSV or IDX, plain or .gz")->required();
+  init->add_option("--label", init_label, "What to predict: a column's name, or its number from 0");
+  init->add_option("--out", init_out, "Where to write it, - for standard output")
+      ->capture_default_str();
+  init->add_flag("--force", init_force, "Replace a file that is there");
+  init->callback([&] {
+    const std::string text = init_job(init_data, init_label);
+    if (init_out == "-") {
+      std::cout << text;
+      return;
+    }
+    if (std::filesystem::exists(init_out) && !init_force)
+      throw ConfigError("{} is there already; --force replaces it, --out names another", init_out);
+    write_job(init_out, text);
+    std::cerr << fmt::format("wrote {0}\nnext   superstep train {0}\n", init_out);
+  });
+
+  auto* train_command =
+      app.add_subcommand("train", "Train a model from a job file, or from data and a label alone");
+  TrainArguments train_arguments;
+  train_command
+      ->add_option("target", train_arguments.target,
+                   "A job file (.toml), a table (CSV, TSV or IDX), or with --resume a run's folder")
+      ->required();
+  train_command->add_option("--label", train_arguments.label,
+                            "What to predict: a column's name, or its number from 0");
+  train_command->add_option("--engine", train_arguments.engine, "Where workers run: local");
+  auto* workers = train_command->add_option(
+      "--workers", train_arguments.workers,
+      "How many workers; changes the time, never the model [one a core]");
+  train_command->add_option("--set", train_arguments.assignments,
+                            "Any key of the job: --set finetune.epochs=30 (more than once)");
+  train_command->add_flag("--resume", train_arguments.resume, "Go on with a run that was stopped");
+  train_command->add_flag("--json", train_arguments.json, "Print the final figures as JSON");
+  train_command->add_flag("--quiet", train_arguments.quiet, "No progress");
+  train_command->callback(
+      [&] { status = run_train(train_arguments, workers->count() > 0); });
+
+  const char* model_help = "A model file, a run's folder, or a folder of runs (its latest)";
+  auto* evaluate_command =
+      app.add_subcommand("evaluate", "How a model does on data that hold the label");
+  evaluate_command->alias("score");
+  std::string model;
+  EvaluateOptions evaluate_options;
+  bool json = false;
+  evaluate_command->add_option("model", model, model_help)->required();
+  evaluate_command->add_option("--data", evaluate_options.data, "The data")->required();
+  evaluate_command->add_option("--label", evaluate_options.label,
+                               "The label's column, where it is not the one of training");
+  evaluate_command->add_flag("--json", json, "For programs");
+  evaluate_command->callback([&] {
+    const auto metrics = evaluate(model, evaluate_options);
+    if (json)
+      std::cout << metrics.to_json() << '\n';
+    else
+      print_metrics(metrics);
+  });
+
+  auto* predict_command = app.add_subcommand("predict", "Answers for rows without a label, as CSV");
+  PredictOptions predict_options;
+  predict_command->add_option("model", model, model_help)->required();
+  predict_command->add_option("--data", predict_options.data, "The data")->required();
+  predict_command->add_option("--out", predict_options.out, "A file, or - for standard output")
+      ->capture_default_str();
+  predict_command->callback([&] {
+    const int64_t rows = predict(model, predict_options);
+    if (predict_options.out != "-")
+      std::cerr << fmt::format("wrote {} rows to {}\n", report::with_commas(rows),
+                               predict_options.out);
+  });
+
+  auto* describe_command =
+      app.add_subcommand("describe", "What a job file, a run or a model file holds");
+  std::string describe_path;
+  std::vector<std::string> describe_assignments;
+  bool describe_json = false;
+  describe_command->add_option("path", describe_path, "A job file, a run's folder or a model file")
+      ->required();
+  describe_command->add_option("--set", describe_assignments, "Any key of the job");
+  describe_command->add_flag("--json", describe_json, "For programs");
+  describe_command->callback(
+      [&] { std::cout << describe(describe_path, describe_assignments, describe_json); });
+
+  auto* verify_command =
+      app.add_subcommand("verify", "Train a run's job again and compare the bytes of the models");
+  std::string verify_run;
+  int verify_workers = 0;
+  verify_command->add_option("run", verify_run, "A run's folder")->required();
+  verify_command->add_option("--workers", verify_workers, "How many workers this time");
+  verify_command->callback([&] {
+    cli::TrainingView view(std::cerr, progress_style());
+    const auto result =
+        verify(verify_run, verify_workers,
+               {.resume = false, .stop = cli::stop_on_signals(), .listener = &view});
+    if (result.same) {
+      std::cout << fmt::format("same bytes: {}\n", result.sha256);
+    } else {
+      std::cout << fmt::format("the models part at {}\n  {}\n  {}\n", result.first_difference,
+                               result.sha256, result.again);
+      status = kFailed;
+    }
+  });
+
+  auto* render_command = app.add_subcommand("render", "Pictures of what a model has learned");
+  std::string render_data, render_out = "pictures";
+  render_command->add_option("model", model, model_help)->required();
+  render_command->add_option("--data", render_data, "Rows to reconstruct [the run's own]");
+  render_command->add_option("--out", render_out, "The folder to write to")->capture_default_str();
+  render_command->callback([&] {
+    for (const std::string& path : render(model, render_data, render_out))
+      std::cout << path << '\n';
+  });
+
+  try {
+    app.parse(argc, argv);
+    return status;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kUsage;
+  } catch (const ConfigError& error) {
+    log::write(log::Level::kError, error.what());
+    return kUsage;
+  } catch (const std::exception& error) {
+    log::write(log::Level::kError, error.what());
+    return kFailed;
+  }
+}

@@ -1,0 +1,317 @@
+#include "superstep/cluster/coordinator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "superstep/base/log.h"
+#include "superstep/cluster/metrics_line.h"
+
+namespace superstep::cluster {
+namespace {
+
+using reduce::Round;
+using std::chrono::steady_clock;
+
+// How long the coordinator sleeps when nothing is said; its clock ticks at least as often.
+constexpr auto kTick = std::chrono::milliseconds(500);
+
+double clock_seconds() {
+  return std::chrono::duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+int64_t planned_weight(const Round& round) {
+  int64_t weight = 0;
+  for (const auto& unit : round.units) weight += unit.weight;
+  return std::max<int64_t>(weight, 1);
+}
+
+reduce::ScheduleOptions schedule_options(const RunOptions& options) {
+  reduce::ScheduleOptions schedule = options.schedule;
+  if (options.folder) schedule.attempt = options.folder->attempt();
+  if (options.resume) schedule.round = options.resume->last.superstep + 1;
+  return schedule;
+}
+
+template <class... F>
+struct Visitor : F... {
+  using F::operator()...;
+};
+template <class... F>
+Visitor(F...) -> Visitor<F...>;
+
+}  // namespace
+
+// A worker's way in: stamps what it says with its number.
+class Coordinator::Door : public CoordinatorPort {
+ public:
+  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes_of_worker)
+      : worker(port), lanes(lanes_of_worker), coordinator_(coordinator), id_(id) {}
+  void notice(Notice notice) override {
+    coordinator_.post(NoticeMessage{id_, std::move(notice)});
+  }
+  void beat(LeaseId lease, uint64_t beats) override {
+    coordinator_.post(BeatMessage{id_, lease, beats});
+  }
+  void stopped(LeaseId lease) override { coordinator_.post(StoppedMessage{id_, lease}); }
+  void deliver(LeaseId lease, const ParamSet& update, int64_t weight) override {
+    coordinator_.add_update(id_, lease, update, weight);
+  }
+  void failed(LeaseId lease, std::exception_ptr error) override {
+    coordinator_.post(FailedMessage{id_, lease, std::move(error)});
+  }
+
+  WorkerPort& worker;
+  const int lanes;
+
+ private:
+  Coordinator& coordinator_;
+  WorkerId id_;
+};
+
+Coordinator::Coordinator(const reduce::Program& program, RunOptions options)
+    : program_(program),
+      options_(std::move(options)),
+      schedule_(schedule_options(options_)),
+      started_(clock_seconds()) {
+  if (options_.folder)
+    checkpointer_ = std::make_unique<Checkpointer>(*options_.folder, options_.job,
+                                                   options_.checkpoint_seconds);
+}
+
+Coordinator::~Coordinator() = default;
+
+double Coordinator::now() const { return clock_seconds() - started_; }
+
+int Coordinator::lanes() const {
+  int lanes = 0;
+  for (const auto& [id, door] : doors_) lanes += door->lanes;
+  return lanes;
+}
+
+CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes) {
+  const std::scoped_lock lock(mutex_);
+  const auto id = static_cast<WorkerId>(doors_.size());
+  auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes);
+  messages_.emplace_back(JoinedMessage{id, lanes});
+  arrived_.notify_one();
+  return *door;
+}
+
+void Coordinator::post(Message message) {
+  {
+    const std::scoped_lock lock(mutex_);
+    messages_.push_back(std::move(message));
+  }
+  arrived_.notify_one();
+}
+
+std::optional<Coordinator::Message> Coordinator::next_message() {
+  std::unique_lock lock(mutex_);
+  arrived_.wait_for(lock, kTick, [&] { return !messages_.empty(); });
+  if (messages_.empty()) return std::nullopt;
+  Message message = std::move(messages_.front());
+  messages_.pop_front();
+  return message;
+}
+
+void Coordinator::add_update(WorkerId worker, LeaseId lease, const ParamSet& update,
+                             int64_t weight) {
+  std::shared_ptr<SharedSum> sum;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (auto found = claimed_.extract(lease)) sum = found.mapped();
+  }
+  if (!sum) return;  // of a round long closed
+  sum->add(update, weight);
+  post(ArrivedMessage{worker, lease});
+}
+
+RunResult Coordinator::run() {
+  struct StopWorkers {
+    Coordinator& coordinator;
+    ~StopWorkers() {
+      for (auto& [id, door] : coordinator.doors_) door->worker.stop();
+    }
+  } const stop_workers{*this};
+
+  std::optional<Round> round;
+  if (options_.resume) {
+    state_ = std::move(options_.resume->state);
+    private_states_ = std::move(options_.resume->private_states);
+    round = program_.next(&options_.resume->last, state_);
+    if (options_.folder) options_.folder->truncate_metrics(options_.resume->metrics_size);
+  } else {
+    state_ = program_.initial();
+    round = program_.next(nullptr, state_);
+  }
+
+  while (round) {
+    const double begin = now();
+    run_round(*round);
+    const reduce::Report report = program_.apply(*round, state_, sum_->sum(), blobs_);
+    const RoundDone done{.round = *round,
+                         .report = report,
+                         .seconds = now() - begin,
+                         .compute_seconds = compute_seconds_,
+                         .lanes = lanes()};
+    if (options_.folder) options_.folder->append_metrics(metrics_line(done));
+    if (options_.observer) options_.observer->on_round(done);
+    ++result_.rounds;
+
+    auto next = program_.next(&*round, state_);
+    if (next && options_.stop.stop_requested()) {
+      if (checkpointer_) checkpointer_->write(state_, private_states_, *round);
+      break;
+    }
+    if (next && checkpointer_) checkpointer_->offer(state_, private_states_, *round);
+    round = std::move(next);
+    if (!round) result_.finished = true;
+  }
+  result_.state = std::move(state_);
+  result_.counters = schedule_.counters();
+  return std::move(result_);
+}
+
+void Coordinator::run_round(const Round& round) {
+  const auto units = static_cast<int64_t>(round.units.size());
+  auto spec = program_.update_spec(round);
+  sum_ = std::make_shared<SharedSum>(spec, planned_weight(round), std::max<int64_t>(units, 1));
+  blobs_.assign(round.units.size(), {});
+  notices_.clear();
+  units_of_leases_.clear();
+  compute_seconds_ = 0;
+  round_done_ = round.units.empty();
+  if (round_done_) return;
+
+  auto shared = std::make_shared<ParamSet>(std::move(state_.shared));
+  start_ = std::make_shared<const RoundStart>(round, std::move(spec), shared);
+  {
+    const std::scoped_lock lock(mutex_);
+    claimed_.clear();
+    for (auto& [id, door] : doors_) door->worker.begin(start_);
+  }
+  carry_out(schedule_.begin(static_cast<int>(units), now()));
+  while (!round_done_) {
+    if (auto message = next_message())
+      handle(std::move(*message));
+    else
+      carry_out(schedule_.on(reduce::Tick{}, now()));
+  }
+  result_.units += units;
+
+  start_.reset();
+  for (auto& [id, door] : doors_) door->worker.begin(nullptr);
+  // A unit that nobody waits for may still read the old state: then it keeps it, and we a copy.
+  if (shared.use_count() == 1) {
+    std::atomic_thread_fence(std::memory_order_acquire);
+    state_.shared = std::move(*shared);
+  } else {
+    state_.shared = *shared;
+  }
+}
+
+void Coordinator::handle(Message message) {
+  std::visit(
+      Visitor{
+          [&](JoinedMessage& joined) {
+            if (start_) doors_.at(joined.worker)->worker.begin(start_);
+            carry_out(schedule_.on(reduce::Joined{joined.worker, joined.lanes}, now()));
+          },
+          [&](NoticeMessage& said) {
+            const auto lease = said.notice.lease;
+            const auto digest = said.notice.digest;
+            notices_[lease] = std::move(said.notice);
+            carry_out(schedule_.on(reduce::Noticed{said.worker, lease, digest}, now()));
+          },
+          [&](BeatMessage& beat) {
+            carry_out(schedule_.on(reduce::Beat{beat.worker, beat.lease, beat.beats}, now()));
+          },
+          [&](StoppedMessage& stopped) {
+            carry_out(schedule_.on(reduce::Stopped{stopped.worker, stopped.lease}, now()));
+          },
+          [&](ArrivedMessage& arrived) {
+            const auto actions =
+                schedule_.on(reduce::Arrived{arrived.worker, {arrived.lease}}, now());
+            for (const auto& action : actions) {
+              const auto* fold = std::get_if<reduce::Fold>(&action);
+              if (!fold) continue;
+              Notice& notice = notices_.at(arrived.lease);
+              for (const int unit : fold->units) {
+                blobs_.at(static_cast<size_t>(unit)) = std::move(notice.blob);
+                const auto id = start_->round.units.at(static_cast<size_t>(unit)).id;
+                if (notice.private_state.empty())
+                  private_states_.erase(id);
+                else
+                  private_states_[id] = std::move(notice.private_state);
+              }
+              compute_seconds_ += notice.compute_seconds;
+            }
+            carry_out(actions);
+          },
+          [&](FailedMessage& failed) { rethrow(failed); },
+      },
+      message);
+}
+
+void Coordinator::carry_out(const std::vector<reduce::Action>& actions) {
+  for (const auto& action : actions) {
+    std::visit(
+        Visitor{
+            [&](const reduce::Grant& grant) {
+              units_of_leases_[grant.lease] = grant.unit;
+              const auto id = start_->round.units.at(static_cast<size_t>(grant.unit)).id;
+              const auto found = private_states_.find(id);
+              doors_.at(grant.worker)
+                  ->worker.grant(grant.lease, grant.unit,
+                                 found == private_states_.end() ? Bytes{} : found->second);
+            },
+            [&](const reduce::Push& push) {
+              {
+                const std::scoped_lock lock(mutex_);
+                claimed_[push.lease] = sum_;
+              }
+              doors_.at(push.worker)->worker.push(push.lease);
+            },
+            [&](const reduce::Drop& drop) {
+              notices_.erase(drop.lease);
+              doors_.at(drop.worker)->worker.drop(drop.lease);
+            },
+            [&](const reduce::Fold&) {},
+            [&](const reduce::Discard&) {},
+            [&](const reduce::Expel& expel) {
+              log::warning("worker {} is no longer waited for: {}", expel.worker, expel.reason);
+            },
+            [&](const reduce::Conflict& conflict) {
+              result_.reproducible = false;
+              log::warning(
+                  "unit {} of superstep {} came out differently on workers {} and {}: this machine "
+                  "or this build is not deterministic",
+                  conflict.unit, start_->round.superstep, conflict.first, conflict.second);
+            },
+            [&](const reduce::Poisoned& poisoned) {
+              throw Error(fmt::format("superstep {}: unit {} cannot be computed: {}",
+                                      start_->round.superstep, poisoned.unit, poisoned.reason));
+            },
+            [&](const reduce::RoundDone&) { round_done_ = true; },
+        },
+        action);
+  }
+}
+
+void Coordinator::rethrow(const FailedMessage& failed) const {
+  const auto found = units_of_leases_.find(failed.lease);
+  const Round& round = start_->round;
+  const std::string where =
+      found == units_of_leases_.end()
+          ? std::string("a unit")
+          : fmt::format("{}, epoch {}, superstep {}, replica {}", round.phase, round.epoch,
+                        round.superstep, round.units.at(static_cast<size_t>(found->second)).id);
+  try {
+    std::rethrow_exception(failed.error);
+  } catch (const NumericError& error) {
+    throw NumericError("{}: {}", where, error.what());
+  }
+}
+
+}  // namespace superstep::cluster

@@ -1,0 +1,145 @@
+// The coordinator: alone holds the state. It hands out the units of a round, sums their updates,
+// lets the Program move the state, writes checkpoints, and goes on to the next round. What to hand
+// to whom is decided by reduce::Schedule; here are the clock, the queue and the files.
+//
+//   Coordinator coordinator(program, {.folder = &folder});
+//   Worker worker(program, lanes);
+//   worker.connect(coordinator.join(worker, lanes));
+//   RunResult result = coordinator.run();
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "superstep/cluster/checkpointer.h"
+#include "superstep/cluster/ports.h"
+#include "superstep/cluster/run_folder.h"
+#include "superstep/cluster/shared_sum.h"
+
+namespace superstep::cluster {
+
+/// A round that has just been applied, for those who show progress.
+struct RoundDone {
+  const reduce::Round& round;
+  const reduce::Report& report;
+  double seconds = 0;          ///< Wall time of the round.
+  double compute_seconds = 0;  ///< Spent in compute(), summed over the units.
+  int lanes = 0;
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_round(const RoundDone&) {}
+};
+
+struct RunOptions {
+  RunFolder* folder = nullptr;  ///< Where checkpoints and metrics go; none when null.
+  Bytes job;  ///< What must be the same to go on: the hash of config and data.
+  double checkpoint_seconds = 30;
+  reduce::ScheduleOptions schedule;  ///< `attempt` and `round` are filled in here.
+  std::optional<Resume> resume;  ///< Where to go on from.
+  std::stop_token stop;          ///< Asked between rounds; a checkpoint is written before stopping.
+  Observer* observer = nullptr;
+};
+
+struct RunResult {
+  reduce::State state;
+  bool finished = false;      ///< False: stopped, and resumable where there is a folder.
+  bool reproducible = true;   ///< False: two results of one unit differed.
+  int64_t rounds = 0;         ///< Rounds run by this call.
+  int64_t units = 0;          ///< Units counted by this call.
+  reduce::ScheduleCounters counters;
+};
+
+class Coordinator {
+ public:
+  /// The program must outlive the coordinator.
+  Coordinator(const reduce::Program& program, RunOptions options);
+  ~Coordinator();
+
+  /// A worker of so many lanes joins; `port` must live until leave() or the end of run().
+  /// Returns the worker's way to speak to the coordinator.
+  CoordinatorPort& join(WorkerPort& port, int lanes);
+
+  /// Runs the job to its end, or until the stop token asks. Throws what a unit threw.
+  RunResult run();
+
+ private:
+  class Door;
+  struct JoinedMessage {
+    WorkerId worker;
+    int lanes;
+  };
+  struct NoticeMessage {
+    WorkerId worker;
+    Notice notice;
+  };
+  struct BeatMessage {
+    WorkerId worker;
+    LeaseId lease;
+    uint64_t beats;
+  };
+  struct StoppedMessage {
+    WorkerId worker;
+    LeaseId lease;
+  };
+  struct ArrivedMessage {
+    WorkerId worker;
+    LeaseId lease;
+  };
+  struct FailedMessage {
+    WorkerId worker;
+    LeaseId lease;
+    std::exception_ptr error;
+  };
+  using Message =
+      std::variant<JoinedMessage, NoticeMessage, BeatMessage, StoppedMessage, ArrivedMessage,
+                               FailedMessage>;
+
+  void post(Message message);
+  std::optional<Message> next_message();
+  /// Computes one round everywhere and leaves its sum, blobs and private states in place.
+  void run_round(const reduce::Round& round);
+  void handle(Message message);
+  void carry_out(const std::vector<reduce::Action>& actions);
+  void add_update(WorkerId worker, LeaseId lease, const ParamSet& update, int64_t weight);
+  [[noreturn]] void rethrow(const FailedMessage& failed) const;
+  [[nodiscard]] double now() const;
+  [[nodiscard]] int lanes() const;
+
+  const reduce::Program& program_;
+  RunOptions options_;
+  reduce::Schedule schedule_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  double started_;
+
+  // Shared with the threads of workers.
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<Message> messages_;
+  std::map<WorkerId, std::unique_ptr<Door>> doors_;
+  std::unordered_map<LeaseId, std::shared_ptr<SharedSum>> claimed_;  // leases that may be added
+
+  // The coordinator's own thread alone.
+  reduce::State state_;
+  std::map<int64_t, Bytes> private_states_;  // by unit id
+  std::shared_ptr<const RoundStart> start_;
+  std::shared_ptr<SharedSum> sum_;
+  std::unordered_map<LeaseId, Notice> notices_;  // waiting for their update
+  std::unordered_map<LeaseId, int> units_of_leases_;
+  std::vector<Bytes> blobs_;
+  double compute_seconds_ = 0;
+  bool round_done_ = false;
+  RunResult result_;
+};
+
+}  // namespace superstep::cluster

@@ -1,0 +1,67 @@
+// The two ends of the wire between a coordinator and a worker, as interfaces. In one process each
+// end is the other's object; over a network a transport stands between and moves the same calls.
+//
+//   coordinator                      worker
+//     begin(round, state)   ----->
+//     grant(lease, unit)    ----->     computes
+//                           <-----     notice(lease, digest, blob)       // ready, not moved
+//     push(lease)           ----->     or drop(lease)
+//                           <-----     deliver(lease, update)            // moved and added
+#pragma once
+
+#include <exception>
+#include <memory>
+
+#include "superstep/base/hash.h"
+#include "superstep/reduce/program.h"
+#include "superstep/reduce/schedule.h"
+
+namespace superstep::cluster {
+
+using reduce::LeaseId;
+using reduce::WorkerId;
+
+/// A round with the state that its units start from. Shared by pointer in one process.
+struct RoundStart {
+  reduce::Round round;
+  reduce::UpdateSpec spec;
+  std::shared_ptr<const ParamSet> shared;
+};
+
+/// A finished unit, all but its update.
+struct Notice {
+  LeaseId lease = 0;
+  Digest digest;  ///< Of update, weight, blob and private state.
+  int64_t weight = 0;
+  Bytes blob, private_state;
+  double compute_seconds = 0;
+};
+
+/// What a coordinator says to one worker. Calls return at once and may come from any thread.
+class WorkerPort {
+ public:
+  virtual ~WorkerPort() = default;
+  virtual void begin(std::shared_ptr<const RoundStart> start) = 0;
+  /// Compute unit `unit` of the round begun last.
+  virtual void grant(LeaseId lease, int unit, Bytes private_state) = 0;
+  virtual void push(LeaseId lease) = 0;
+  virtual void drop(LeaseId lease) = 0;
+  /// No more leases; what is being computed is not wanted.
+  virtual void stop() = 0;
+};
+
+/// What a worker says to its coordinator. Safe from many threads at once.
+class CoordinatorPort {
+ public:
+  virtual ~CoordinatorPort() = default;
+  virtual void notice(Notice notice) = 0;
+  virtual void beat(LeaseId lease, uint64_t beats) = 0;
+  /// A dropped unit has been cut short, or was never begun: its lane is free.
+  virtual void stopped(LeaseId lease) = 0;
+  /// Adds the update of a lease that was answered with push().
+  virtual void deliver(LeaseId lease, const ParamSet& update, int64_t weight) = 0;
+  /// The unit cannot be computed, here or anywhere: it is a pure function and it threw.
+  virtual void failed(LeaseId lease, std::exception_ptr error) = 0;
+};
+
+}  // namespace superstep::cluster

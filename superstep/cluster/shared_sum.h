@@ -1,0 +1,29 @@
+// An exact sum that many threads add to at once, chunk by chunk.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <mutex>
+
+#include "superstep/reduce/exact_sum.h"
+
+namespace superstep::cluster {
+
+class SharedSum {
+ public:
+  SharedSum(reduce::UpdateSpec spec, int64_t planned_weight, int64_t units);
+  /// Adds an update; begins at another chunk than the thread before, so that few wait.
+  void add(const ParamSet& update, int64_t weight);
+  /// The sum, once all are done adding.
+  [[nodiscard]] const reduce::ExactSum& sum() const { return sum_; }
+
+ private:
+  static constexpr size_t kChunks = 16;
+
+  reduce::ExactSum sum_;
+  std::array<std::mutex, kChunks> locks_;
+  std::mutex weight_lock_;
+  std::atomic<size_t> next_{0};
+};
+
+}  // namespace superstep::cluster

@@ -1,0 +1,181 @@
+#include "superstep/cluster/worker.h"
+
+#include <chrono>
+#include <utility>
+
+#include "superstep/base/floating_point.h"
+
+namespace superstep::cluster {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Digest digest_of(const reduce::Outcome& outcome) {
+  const auto flat = outcome.update.flat();
+  Digest all = digest(flat.data(), flat.size_bytes());
+  all = combine(all, digest(&outcome.weight, sizeof outcome.weight));
+  all = combine(all, digest(outcome.blob.data(), outcome.blob.size()));
+  return combine(all, digest(outcome.private_state.data(), outcome.private_state.size()));
+}
+
+}  // namespace
+
+// What a running unit is told, and what it says.
+class Worker::LaneProgress : public reduce::Progress {
+ public:
+  LaneProgress(Worker& worker, LeaseId lease) : worker_(worker), lease_(lease) {}
+  // Beats travel to the coordinator once in a while: a beat a minibatch would flood it.
+  void beat() override {
+    ++beats_;
+    if (seconds_since(said_) < kSecondsBetweenBeats) return;
+    said_ = std::chrono::steady_clock::now();
+    worker_.coordinator_->beat(lease_, beats_);
+  }
+  bool stopped() const override { return dropped_ || worker_.stopping_; }
+  void drop() { dropped_ = true; }
+  [[nodiscard]] LeaseId lease() const { return lease_; }
+
+ private:
+  static constexpr double kSecondsBetweenBeats = 1.0;
+  Worker& worker_;
+  LeaseId lease_;
+  uint64_t beats_ = 0;
+  std::atomic<bool> dropped_ = false;
+  std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
+};
+
+Worker::Worker(const reduce::Program& program, int lanes)
+    : program_(program), units_by_lane_(static_cast<size_t>(lanes)) {}
+
+Worker::~Worker() { stop(); }
+
+void Worker::connect(CoordinatorPort& coordinator) {
+  coordinator_ = &coordinator;
+  for (size_t i = 0; i < units_by_lane_.size(); ++i) lanes_.emplace_back([this, i] { lane(i); });
+}
+
+void Worker::begin(std::shared_ptr<const RoundStart> start) {
+  const std::scoped_lock lock(mutex_);
+  start_ = std::move(start);
+}
+
+void Worker::grant(LeaseId lease, int unit, Bytes private_state) {
+  {
+    const std::scoped_lock lock(mutex_);
+    grants_.push_back({lease, unit, std::move(private_state), start_});
+  }
+  changed_.notify_all();
+}
+
+void Worker::push(LeaseId lease) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = noticed_.find(lease); found != noticed_.end())
+      found->second = Answer::kPush;
+  }
+  changed_.notify_all();
+}
+
+void Worker::drop(LeaseId lease) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = noticed_.find(lease); found != noticed_.end()) {
+      found->second = Answer::kDrop;
+      changed_.notify_all();
+      return;
+    }
+    if (const auto found = running_.find(lease); found != running_.end()) {
+      found->second->drop();
+      return;
+    }
+    std::erase_if(grants_, [&](const Grant& grant) { return grant.lease == lease; });
+  }
+  coordinator_->stopped(lease);  // not begun, or done with long ago
+}
+
+void Worker::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    start_.reset();
+  }
+  changed_.notify_all();
+}
+
+std::vector<int64_t> Worker::units_by_lane() const {
+  const std::scoped_lock lock(mutex_);
+  return units_by_lane_;
+}
+
+void Worker::lane(size_t number) {
+  const FloatingPointScope floating_point;
+  const auto scratch = program_.make_scratch();
+  for (;;) {
+    Grant grant;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stopping_ || !grants_.empty(); });
+      if (stopping_) return;
+      grant = std::move(grants_.front());
+      grants_.pop_front();
+      ++units_by_lane_[number];
+    }
+    run(std::move(grant), *scratch);
+  }
+}
+
+void Worker::run(Grant grant, reduce::LaneScratch& scratch) {
+  const auto started = std::chrono::steady_clock::now();
+  LaneProgress progress(*this, grant.lease);
+  {
+    const std::scoped_lock lock(mutex_);
+    running_[grant.lease] = &progress;
+  }
+  reduce::Outcome outcome;
+  std::exception_ptr error;
+  try {
+    const RoundStart& start = *grant.start;
+    outcome = program_.compute({.round = start.round,
+                                .unit = start.round.units.at(static_cast<size_t>(grant.unit)),
+                                .shared = *start.shared,
+                                .private_state = grant.private_state,
+                                .scratch = scratch,
+                                .progress = progress});
+    if (!progress.stopped()) reduce::check_update(start.spec, outcome.update);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  grant.start.reset();  // the coordinator may now move the state without copying it
+  bool cut_short = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    running_.erase(grant.lease);
+    cut_short = progress.stopped();
+    if (!cut_short) noticed_[grant.lease] = Answer::kNone;
+  }
+  if (cut_short)
+    coordinator_->stopped(grant.lease);
+  else if (error)
+    coordinator_->failed(grant.lease, error);
+  else if (hand_in(progress, outcome, seconds_since(started)))
+    coordinator_->deliver(grant.lease, outcome.update, outcome.weight);
+}
+
+// Says that the unit is ready, and waits to hear whether its update is wanted.
+bool Worker::hand_in(LaneProgress& progress, const reduce::Outcome& outcome,
+                     double compute_seconds) {
+  const LeaseId lease = progress.lease();
+  coordinator_->notice({.lease = lease,
+                        .digest = digest_of(outcome),
+                        .weight = outcome.weight,
+                        .blob = outcome.blob,
+                        .private_state = outcome.private_state,
+                        .compute_seconds = compute_seconds});
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return stopping_ || noticed_[lease] != Answer::kNone; });
+  return noticed_.extract(lease).mapped() == Answer::kPush;
+}
+
+}  // namespace superstep::cluster

@@ -1,0 +1,61 @@
+// A worker: lanes in this process that lease units, compute them and hand in the results. It holds
+// nothing: whatever it loses is computed again elsewhere.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "superstep/cluster/ports.h"
+
+namespace superstep::cluster {
+
+class Worker : public WorkerPort {
+ public:
+  /// `lanes` threads that each run one unit at a time. The program must outlive it.
+  Worker(const reduce::Program& program, int lanes);
+  /// Stops, and waits for the lanes to end.
+  ~Worker() override;
+  /// Starts the lanes; they speak to `coordinator`, which must outlive the worker.
+  void connect(CoordinatorPort& coordinator);
+
+  void begin(std::shared_ptr<const RoundStart> start) override;
+  void grant(LeaseId lease, int unit, Bytes private_state) override;
+  void push(LeaseId lease) override;
+  void drop(LeaseId lease) override;
+  void stop() override;
+
+  /// Units computed by each lane so far.
+  [[nodiscard]] std::vector<int64_t> units_by_lane() const;
+
+ private:
+  struct Grant {
+    LeaseId lease;
+    int unit;
+    Bytes private_state;
+    std::shared_ptr<const RoundStart> start;
+  };
+  class LaneProgress;
+
+  void lane(size_t number);
+  void run(Grant grant, reduce::LaneScratch& scratch);
+  bool hand_in(LaneProgress& progress, const reduce::Outcome& outcome, double compute_seconds);
+
+  const reduce::Program& program_;
+  CoordinatorPort* coordinator_ = nullptr;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::shared_ptr<const RoundStart> start_;
+  std::deque<Grant> grants_;
+  enum class Answer { kNone, kPush, kDrop };
+  std::unordered_map<LeaseId, LaneProgress*> running_;
+  std::unordered_map<LeaseId, Answer> noticed_;  // handed in, and what the coordinator said
+  std::vector<int64_t> units_by_lane_;
+  std::atomic<bool> stopping_ = false;
+  std::vector<std::jthread> lanes_;  // last: joined before the rest goes
+};
+
+}  // namespace superstep::cluster

@@ -1,0 +1,33 @@
+// The [data] section of a job: where the rows are, what is to be learned, and how they are scaled.
+//
+//   data::DataConfig data;
+//   doc.section("data", "Rows.", [&](config::Section& s) { data.declare(s); });
+//
+// Paths may be a file, a folder or a glob; relative ones start at `dir` where it is set. Limits:
+// CSV and IDX, plain or gzip; features are numbers without gaps.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "superstep/config/section.h"
+
+namespace superstep::data {
+
+struct DataConfig {
+  config::Location train, valid, test;
+  std::string label;                    ///< A column's name, or its number from 0; "": none (CSV).
+  std::string delimiter = "infer";      ///< Or one character, or "tab".
+  std::string header = "infer";         ///< Or "yes", "no".
+  std::vector<std::string> drop;        ///< Columns to leave out, by name or number.
+  double test_fraction = 0;             ///< Of all rows, when `test` is not given.
+  double valid_fraction = 0.1;          ///< Of the rows that remain, when `valid` is not given.
+  std::string scale = "infer";          ///< Or "standardise", "minmax", "binarise", "none".
+  double threshold = 0.5;               ///< Of binarise, as a fraction of the range.
+  std::string on_bad_record = "error";  ///< Or "skip".
+  std::string dir;                      ///< Where relative paths start; "": the current folder.
+
+  void declare(config::Section& section);
+};
+
+}  // namespace superstep::data

@@ -1,0 +1,278 @@
+#include "superstep/data/dataset.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "superstep/data/formats/csv.h"
+#include "superstep/data/formats/idx.h"
+#include "superstep/io/file.h"
+
+namespace superstep::data {
+namespace {
+
+// deflate makes nothing smaller than by a factor of 1032.
+constexpr int64_t kMostInflation = 1032;
+
+/// What all formats share: splits that are parsed once, whoever asks first.
+class FileDataSet : public DataSet {
+ public:
+  const Schema& schema() const override { return schema_; }
+  int splits() const override { return static_cast<int>(splits_.size()); }
+  const std::string& file(int split) const override { return at(split).rows.path; }
+
+  int64_t file_bytes() const override {
+    int64_t bytes = 0;
+    for (const auto& split : splits_)
+      bytes += split->rows.size + (split->labels ? split->labels->size : 0);
+    return bytes;
+  }
+
+  const Records& records(int number) const override {
+    const Split& split = at(number);
+    if (!split.ready.load(std::memory_order_acquire)) {
+      const std::scoped_lock lock(split.mutex);
+      if (!split.ready.load(std::memory_order_relaxed)) {
+        check(split);
+        split.records = parse(number);
+        check(split);  // nor may it change while it is read
+        split.ready.store(true, std::memory_order_release);
+      }
+    }
+    return split.records;
+  }
+
+ protected:
+  struct Split {
+    io::FileIdentity rows;
+    std::optional<io::FileIdentity> labels;
+    mutable std::mutex mutex;
+    mutable std::atomic<bool> ready = false;
+    mutable Records records;
+  };
+
+  virtual Records parse(int split) const = 0;
+
+  const Split& at(int split) const { return *splits_.at(static_cast<size_t>(split)); }
+
+  Schema schema_;
+  std::vector<std::unique_ptr<Split>> splits_;
+
+ private:
+  static void check(const Split& split) {
+    io::check_unchanged(split.rows);
+    if (split.labels) io::check_unchanged(*split.labels);
+  }
+};
+
+class CsvDataSet : public FileDataSet {
+ public:
+  CsvDataSet(const std::vector<std::string>& files, const DataConfig& config,
+             const Schema* expected)
+      : skip_bad_(config.on_bad_record == "skip") {
+    SniffOptions options{config.delimiter, config.header, {}};
+    if (expected != nullptr && expected->named) options.names = expected->names;
+    bool planned = false, any_row = false;
+    for (const std::string& path : files) {
+      auto split = std::make_unique<Split>();
+      split->rows = io::identify(path);
+      splits_.push_back(std::move(split));
+      CsvSniff sniff = sniff_csv(*io::open_stream(path), path, options);
+      if (sniff.empty) {
+        headers_.push_back(false);
+        continue;
+      }
+      if (!planned) {
+        plan_ = plan_csv(sniff, path, config, expected);
+        planned = true;
+      } else {
+        compare(sniff, path, config);
+      }
+      any_row = any_row || sniff.rows;
+      headers_.push_back(sniff.header);
+    }
+    if (!planned) throw DataError("{}: empty, wanted records", files[0]);
+    if (!any_row) throw DataError("{}: a header and no records", files[0]);
+    schema_ = plan_.schema;
+  }
+
+ private:
+  // A further file must look like the first; its header may be absent.
+  void compare(CsvSniff& sniff, const std::string& path, const DataConfig& config) {
+    const CsvSniff& first = plan_.sniff;
+    if (config.header == "infer") {
+      const bool same = first.header && sniff.first == first.first;
+      if (sniff.header && !same)
+        throw DataError("{}:1: another header than that of {}, or text where numbers are wanted",
+                        path, file(0));
+      sniff.header = same;
+    } else if (sniff.header && sniff.first != first.first) {
+      throw DataError("{}:1: another header than that of {}", path, file(0));
+    }
+  }
+
+  Records parse(int split) const override {
+    const std::string& path = file(split);
+    return parse_csv(*io::open_stream(path), path, plan_, headers_[static_cast<size_t>(split)],
+                     skip_bad_);
+  }
+
+  CsvPlan plan_;
+  std::vector<bool> headers_;  // of each file
+  bool skip_bad_;
+};
+
+class IdxDataSet : public FileDataSet {
+ public:
+  /// labels[i] belongs to files[i]; "" for none.
+  IdxDataSet(const std::vector<std::string>& files, const std::vector<std::string>& labels,
+             const Schema* expected) {
+    schema_.bytes = true;
+    for (size_t i = 0; i < files.size(); ++i) {
+      auto split = std::make_unique<Split>();
+      split->rows = io::identify(files[i]);
+      const IdxHeader header = read_idx_header(*io::open_stream(files[i]), files[i]);
+      if (i == 0) {
+        schema_.columns = header.columns;
+        schema_.image = header.axes;
+        if (!labels[0].empty()) schema_.label = "label";
+      }
+      if (header.axes != schema_.image)
+        throw DataError("{}: rows of {} values, but {} has rows of {}", files[i], header.columns,
+                        files[0], schema_.columns);
+      if (labels[i].empty() != labels[0].empty())
+        throw DataError("{} has no labels beside it, but {} has", files[labels[i].empty() ? i : 0],
+                        files[labels[i].empty() ? 0 : i]);
+      if (!labels[i].empty()) {
+        split->labels = io::identify(labels[i]);
+        const IdxHeader of_labels = read_idx_header(*io::open_stream(labels[i]), labels[i]);
+        if (!of_labels.axes.empty())
+          throw DataError("{}: {} axes, wanted 1 for labels", labels[i], of_labels.axes.size() + 1);
+        if (of_labels.rows != header.rows)
+          throw DataError("{} holds {} rows, but {} holds {} labels", files[i], header.rows,
+                          labels[i], of_labels.rows);
+      }
+      splits_.push_back(std::move(split));
+    }
+    if (expected != nullptr && expected->columns != schema_.columns)
+      throw DataError("{}: rows of {} values; the model wants {}", files[0], schema_.columns,
+                      expected->columns);
+  }
+
+ private:
+  static std::vector<uint8_t> read(const io::FileIdentity& file) {
+    const auto in = io::open_stream(file.path);
+    const IdxHeader header = read_idx_header(*in, file.path);
+    return read_idx_values(*in, file.path, header, file.size * kMostInflation);
+  }
+
+  Records parse(int number) const override {
+    const Split& split = at(number);
+    Records records;
+    records.columns = schema_.columns;
+    std::vector<uint8_t> values = read(split.rows);
+    records.rows = static_cast<int64_t>(values.size()) / records.columns;
+    records.values = std::move(values);
+    if (!split.labels) return records;
+    std::array<int32_t, 256> codes;
+    codes.fill(-1);
+    const std::vector<uint8_t> labels = read(*split.labels);
+    records.label_codes.reserve(labels.size());
+    for (const uint8_t label : labels) {
+      if (codes[label] < 0) {
+        codes[label] = static_cast<int32_t>(records.label_names.size());
+        records.label_names.push_back(fmt::format("{}", label));
+      }
+      records.label_codes.push_back(codes[label]);
+    }
+    return records;
+  }
+};
+
+bool looks_like_idx(const std::string& path) {
+  std::array<char, 4> start{};
+  const size_t got = io::open_stream(path)->read(start);
+  if (is_idx({start.data(), got})) return true;
+  // A damaged beginning is better named as such than taken for text.
+  const std::string name = std::filesystem::path(path).filename();
+  const bool idx_name =
+      name.find("-idx") != std::string::npos || name.find(".idx") != std::string::npos;
+  return idx_name && got > 0;
+}
+
+// The labels beside a file of images, compressed or not; "" when there are none.
+std::string labels_beside(const std::string& images) {
+  const std::string name = idx_labels_name(images);
+  if (name.empty()) return "";
+  const std::string other = name.ends_with(".gz") ? name.substr(0, name.size() - 3) : name + ".gz";
+  for (const std::string& candidate : {name, other})
+    if (std::filesystem::is_regular_file(candidate)) return candidate;
+  return "";
+}
+
+void refuse_csv_keys(const DataConfig& config, const std::string& file) {
+  if (!config.label.empty() && config.label != "label")
+    throw ConfigError(
+        "[data] label = {}: {} is IDX, which has no columns; its labels are the file "
+        "beside it, or train = {{ rows = ..., labels = ... }}",
+        config::in_quotes(config.label), file);
+  if (!config.drop.empty())
+    throw ConfigError("[data] drop: {} is IDX, which has no columns to leave out", file);
+}
+
+}  // namespace
+
+std::string DataSet::place(int split, int64_t row) const {
+  const int64_t line = records(split).line_of(row);
+  return line > 0 ? fmt::format("{}:{}", file(split), line)
+                  : fmt::format("{}, row {}", file(split), row);
+}
+
+std::string resolve(const std::string& path, const DataConfig& config) {
+  if (config.dir.empty() || path.empty() || path.starts_with('/') ||
+      path.find("://") != std::string::npos)
+    return path;
+  return config.dir.ends_with('/') ? config.dir + path : config.dir + "/" + path;
+}
+
+std::shared_ptr<const DataSet> DataSet::open(const config::Location& location,
+                                             const DataConfig& config, const Schema* expected) {
+  if (location.rows.empty())
+    throw ConfigError("[data] no rows are named; wanted a path, such as train = \"rows.csv\"");
+  std::vector<std::string> files = io::list_files(resolve(location.rows, config));
+  std::vector<std::string> labels;
+  if (!location.labels.empty()) {
+    labels = io::list_files(resolve(location.labels, config));
+    if (labels.size() != files.size())
+      throw ConfigError("[data] rows = {} are {} files, labels = {} are {}",
+                        config::in_quotes(location.rows), files.size(),
+                        config::in_quotes(location.labels), labels.size());
+  } else {
+    // A folder or glob of images and labels: labels that belong to images are no rows.
+    std::set<std::string> beside;
+    for (const std::string& file : files) beside.insert(labels_beside(file));
+    std::erase_if(files, [&](const std::string& file) { return beside.contains(file); });
+  }
+
+  const bool idx = looks_like_idx(files[0]);
+  for (const std::string& file : files)
+    if (looks_like_idx(file) != idx)
+      throw DataError("{} is {}, but {} is {}; wanted one format", file, idx ? "CSV" : "IDX",
+                      files[0], idx ? "IDX" : "CSV");
+  if (!idx) {
+    if (!labels.empty())
+      throw ConfigError("[data] labels = {}: {} is CSV, whose labels are a column: label = \"...\"",
+                        config::in_quotes(location.labels), files[0]);
+    return std::make_shared<CsvDataSet>(files, config, expected);
+  }
+  refuse_csv_keys(config, files[0]);
+  if (labels.empty())
+    for (const std::string& file : files) labels.push_back(labels_beside(file));
+  return std::make_shared<IdxDataSet>(files, labels, expected);
+}
+
+}  // namespace superstep::data

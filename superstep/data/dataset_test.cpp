@@ -1,0 +1,269 @@
+#include "superstep/data/dataset.h"
+
+#include <zlib.h>
+
+#include <thread>
+
+#include "superstep/base/error.h"
+#include "superstep/data/row_source.h"
+#include "superstep/data/testing.h"
+
+namespace superstep::data {
+namespace {
+
+using testing::idx;
+using testing::TestFolder;
+
+std::string gzip(std::string_view bytes) {
+  z_stream z{};
+  constexpr int kGzip = 16 + MAX_WBITS;
+  deflateInit2(&z, 6, Z_DEFLATED, kGzip, 8, Z_DEFAULT_STRATEGY);
+  std::string out(deflateBound(&z, bytes.size()) + 64, '\0');
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  z.avail_in = static_cast<uInt>(bytes.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+
+std::shared_ptr<const DataSet> open(const std::string& rows, const DataConfig& config = {}) {
+  return DataSet::open({rows, ""}, config);
+}
+
+// Opens and reads everything.
+void read_all(const std::string& rows, const DataConfig& config = {}) {
+  const auto data = open(rows, config);
+  for (int split = 0; split < data->splits(); ++split) data->records(split);
+}
+
+// Five images of 2 x 2 bytes with their labels; each column spans 0 to 255.
+const std::string kPixels(
+    "\x00\x10\xFF\x07\xFF\xFF\x00\x00\x80\x00\x22\xFF\x01\x02\x03\x04\x20\x40\x60\x80", 20);
+const std::string kDigits("\x07\x03\x07\x0A\x03", 5);
+const char kPixelsCsv[] =
+    "a,b,digit,c,d\n0,16,7,255,7\n255,255,3.0,0,0\n128,0,07,34,255\n1,2,10,3,4\n32,64,3,96,128\n";
+
+TEST(DataSet, GivesTheSameTensorsFromEveryFormat) {
+  const TestFolder folder;
+  DataConfig csv;
+  csv.label = "digit";
+  std::vector<std::pair<std::string, DataConfig>> sources;
+  sources.emplace_back(folder.write("x.csv", kPixelsCsv), csv);
+  sources.emplace_back(folder.write("x.csv.gz", gzip(kPixelsCsv)), csv);
+  sources.emplace_back(folder.write("x-images-idx3-ubyte", idx({5, 2, 2}, kPixels)), DataConfig{});
+  folder.write("x-labels-idx1-ubyte", idx({5}, kDigits));
+  sources.emplace_back(folder.write("y-images-idx3-ubyte.gz", gzip(idx({5, 2, 2}, kPixels))),
+                       DataConfig{});
+  folder.write("y-labels-idx1-ubyte.gz", gzip(idx({5}, kDigits)));
+
+  for (const char* scale : {"none", "standardise", "minmax", "binarise"}) {
+    Batch first;
+    for (const auto& [path, config] : sources) {
+      const auto data = open(path, config);
+      const RowIndex index = RowIndex::of(*data);
+      const Statistics fit =
+          statistics(*data, index, 0, index.rows, [](int64_t row) { return row != 3; });
+      const RowSource source(data, index, Scaling::fit(scale, data->schema(), fit),
+                             infer_target(index, data->schema(), "classify"));
+      Batch batch;
+      const std::vector<int64_t> rows = {4, 0, 3, 1, 2};
+      source.read(rows, batch);
+      // Classes are 3, 7, 10: in the order of numbers.
+      EXPECT_EQ(batch.labels, (std::vector<int32_t>{0, 1, 2, 0, 1})) << path;
+      if (first.rows() == 0) std::swap(first, batch);
+      if (batch.rows() == 0) continue;
+      EXPECT_TRUE(std::equal(first.x.values().begin(), first.x.values().end(),
+                             batch.x.values().begin(), batch.x.values().end()))
+          << path << " " << scale;
+    }
+    EXPECT_EQ(first.rows(), 5);
+  }
+}
+
+TEST(DataSet, TakesFilesInTheOrderOfTheirPathsAndSkipsEachHeader) {
+  const TestFolder folder;
+  folder.write("b.csv", "x,y\n5,6\n");
+  folder.write("a.csv", "x,y\n1,2\n3,4\n");
+  folder.write("c.csv", "7,8\n");
+  folder.write("d.csv", "");
+  const auto data = open(folder.path("*.csv"));
+  ASSERT_EQ(data->splits(), 4);
+  const RowIndex index = RowIndex::of(*data);
+  EXPECT_EQ(index.first_row, (std::vector<int64_t>{0, 2, 3, 4}));
+  EXPECT_EQ(index.rows, 4);
+  EXPECT_EQ(std::get<std::vector<double>>(data->records(2).values), (std::vector<double>{7, 8}));
+  EXPECT_EQ(data->place(1, 0), folder.path("b.csv") + ":2");
+}
+
+TEST(DataSet, RefusesAFileWithAnotherHeader) {
+  const TestFolder folder;
+  folder.write("a.csv", "x,y\n1,2\n");
+  folder.write("b.csv", "y,x\n1,2\n");
+  EXPECT_ERROR(DataError, open(folder.path("*.csv")), "b.csv:1: another header", "a.csv");
+}
+
+TEST(DataSet, PairsImagesWithTheirLabelsInAFolder) {
+  const TestFolder folder;
+  folder.write("x-images-idx3-ubyte", idx({5, 2, 2}, kPixels));
+  folder.write("x-labels-idx1-ubyte.gz", gzip(idx({5}, kDigits)));
+  const auto data = open(folder.path(""));
+  EXPECT_EQ(data->splits(), 1);
+  EXPECT_EQ(data->schema().image, (std::vector<int64_t>{2, 2}));
+  EXPECT_TRUE(data->schema().has_label());
+  EXPECT_EQ(data->schema().name(3), "pixel (1, 1)");
+  EXPECT_EQ(data->place(0, 4), folder.path("x-images-idx3-ubyte") + ", row 4");
+}
+
+TEST(DataSet, TakesLabelsByAnyNameWhenTheyAreNamed) {
+  const TestFolder folder;
+  folder.write("p", idx({5, 4}, kPixels));
+  folder.write("q", idx({5}, kDigits));
+  DataConfig config;
+  config.dir = folder.path("");
+  const auto data = DataSet::open({"p", "q"}, config);
+  EXPECT_EQ(data->records(0).label_names, (std::vector<std::string>{"7", "3", "10"}));
+  EXPECT_TRUE(std::holds_alternative<std::vector<uint8_t>>(data->records(0).values));
+}
+
+TEST(DataSet, NamesBothCountsWhenImagesAndLabelsDiffer) {
+  const TestFolder folder;
+  folder.write("x-images-idx3-ubyte", idx({5, 2, 2}, kPixels));
+  folder.write("x-labels-idx1-ubyte", idx({4}, "\1\2\3\4"));
+  EXPECT_ERROR(DataError, open(folder.path("x-images-idx3-ubyte")), "images-idx3-ubyte holds 5",
+               "labels-idx1-ubyte holds 4");
+}
+
+TEST(DataSet, RefusesFilesThatAreEmptyAbsentOrOfAnotherKind) {
+  const TestFolder folder;
+  EXPECT_ERROR(FileError, open(folder.path("none.csv")), "none.csv");
+  EXPECT_ERROR(DataError, open(folder.write("e.csv", "")), "e.csv: empty, wanted records");
+  EXPECT_ERROR(DataError, open(folder.write("h.csv", "a,b\n")), "h.csv: a header and no records");
+  EXPECT_ERROR(DataError, open(folder.write("m-images-idx3-ubyte", "12345678")),
+               "byte 0 holds 31 32 33 34");
+  EXPECT_ERROR(DataError, open(folder.write("x.png", std::string("\x89PNG\0\0", 6))), "x.png",
+               "wanted CSV or IDX");
+  EXPECT_ERROR(ConfigError, open(""), "no rows are named");
+  DataConfig config;
+  config.label = "kind";
+  EXPECT_ERROR(ConfigError, open(folder.write("i", idx({5, 4}, kPixels)), config), "label = 'kind'",
+               "has no columns");
+}
+
+TEST(DataSet, NamesAFileThatChangedUnderIt) {
+  const TestFolder folder;
+  const std::string path = folder.write("x.csv", "1,2\n3,4\n");
+  const auto data = open(path);
+  folder.write("x.csv", "1,2\n3,4\n5,6\n");
+  EXPECT_ERROR(FileError, data->records(0), "x.csv");
+}
+
+TEST(DataSet, EndsInAnErrorForGzipCutAnywhere) {
+  const TestFolder folder;
+  for (const std::string& whole : {gzip(idx({5, 2, 2}, kPixels)), gzip(kPixelsCsv)}) {
+    DataConfig config;
+    if (whole.size() != gzip(idx({5, 2, 2}, kPixels)).size()) config.label = "digit";
+    for (size_t size = 3; size < whole.size(); ++size) {
+      const std::string path = folder.write("cut.gz", whole.substr(0, size));
+      EXPECT_ERROR(Error, read_all(path, config), "cut.gz");
+    }
+  }
+}
+
+TEST(DataSet, EndsInAnErrorForGzipThatIsDamaged) {
+  const TestFolder folder;
+  const std::string whole = gzip(idx({5, 2, 2}, kPixels));
+  // Behind the 10 bytes of the gzip header every bit is covered by structure or checksum.
+  for (size_t at = 10; at < whole.size(); ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    const std::string path = folder.write("damaged.gz", damaged);
+    EXPECT_ERROR(Error, read_all(path), "damaged.gz");
+  }
+}
+
+TEST(DataSet, ParsesASplitOnceForManyThreads) {
+  const TestFolder folder;
+  const auto data = open(folder.write("x.csv", "1,2\n3,4\n"));
+  std::vector<const Records*> seen(8);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < seen.size(); ++i)
+    threads.emplace_back([&, i] { seen[i] = &data->records(0); });
+  for (std::thread& thread : threads) thread.join();
+  for (const Records* records : seen) EXPECT_EQ(records, seen[0]);
+  EXPECT_EQ(seen[0]->rows, 2);
+}
+
+TEST(Schema, ComesBackFromBytes) {
+  const TestFolder folder;
+  DataConfig config;
+  config.label = "digit";
+  config.drop = {"b"};
+  const Schema schema = open(folder.write("x.csv", kPixelsCsv), config)->schema();
+  EXPECT_EQ(schema.names, (std::vector<std::string>{"a", "c", "d"}));
+  EXPECT_EQ(Schema::from_bytes(schema.to_bytes()), schema);
+  EXPECT_ERROR(DataError, Schema::from_bytes(schema.to_bytes().substr(0, 30), "model.x"),
+               "model.x");
+}
+
+// The data of the README of data sets: counts and sums that others state as well.
+TEST(RealData, MnistIsWhole) {
+  const std::string folder = testing::real_data() + "/mnist";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no " << folder << "; set SUPERSTEP_DATA";
+  const auto data = open(folder + "/train-images-idx3-ubyte.gz");
+  const RowIndex index = RowIndex::of(*data);
+  EXPECT_EQ(index.rows, 60'000);
+  EXPECT_EQ(index.labels.counts.at("1"), 6'742);
+  const auto& values = std::get<std::vector<uint8_t>>(data->records(0).values);
+  EXPECT_EQ(values.size(), 47'040'000U);
+  EXPECT_EQ(values.capacity(), values.size());
+  const Target target = infer_target(index, data->schema());
+  EXPECT_EQ(target.classes.size(), 10);
+  const Statistics all = statistics(*data, index, 0, index.rows, [](int64_t) { return true; });
+  double sum = 0;
+  for (const ColumnStatistics& column : all.columns) sum += column.sum.value();
+  // The mean pixel of the training images is 33.318421: 1,567,298,545 in all.
+  EXPECT_EQ(sum, 1'567'298'545.0);
+}
+
+TEST(RealData, MnistCutShortIsAnError) {
+  const std::string from = testing::real_data() + "/mnist/t10k-images-idx3-ubyte.gz";
+  if (!std::filesystem::exists(from)) GTEST_SKIP() << "no " << from << "; set SUPERSTEP_DATA";
+  const TestFolder folder;
+  std::ifstream in(from, std::ios::binary);
+  const std::string whole((std::istreambuf_iterator<char>(in)), {});
+  for (const size_t size : {whole.size() / 2, whole.size() - 9, whole.size() - 1})
+    EXPECT_ERROR(Error, read_all(folder.write("t10k.gz", whole.substr(0, size))), "t10k.gz");
+}
+
+TEST(RealData, UciTablesAreRead) {
+  const std::string folder = testing::real_data() + "/uci";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no " << folder << "; set SUPERSTEP_DATA";
+  struct Case {
+    const char *file, *label;
+    int64_t rows, columns, classes;  // 0 classes: regressed on
+  };
+  for (const Case& c : std::vector<Case>{{"iris.csv", "4", 150, 4, 3},
+                                         {"wine.csv", "13", 178, 13, 3},
+                                         {"sonar.csv", "60", 208, 60, 2},
+                                         {"ionosphere.csv", "34", 351, 34, 2},
+                                         {"banknote_authentication.csv", "4", 1372, 4, 2},
+                                         {"pima-indians-diabetes.csv", "8", 768, 8, 2},
+                                         {"winequality-red.csv", "11", 1599, 11, 6},
+                                         {"winequality-red.csv", "10", 1599, 11, 0}}) {
+    DataConfig config;
+    config.label = c.label;
+    const auto data = open(folder + "/" + c.file, config);
+    const RowIndex index = RowIndex::of(*data);
+    const Target target = infer_target(index, data->schema());
+    EXPECT_EQ(index.rows, c.rows) << c.file;
+    EXPECT_EQ(data->schema().columns, c.columns) << c.file;
+    EXPECT_EQ(target.classes.size(), c.classes) << c.file;
+    EXPECT_EQ(target.task, c.classes > 0 ? Task::kClassify : Task::kRegress) << c.file;
+  }
+}
+
+}  // namespace
+}  // namespace superstep::data

@@ -1,0 +1,142 @@
+#include "superstep/data/row_source.h"
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+
+#include "superstep/base/floating_point.h"
+#include "superstep/data/formats/number.h"
+
+namespace superstep::data {
+
+/// A split with its labels translated, made when first needed.
+struct RowSource::Split {
+  mutable std::mutex mutex;
+  mutable std::atomic<bool> ready = false;
+  mutable const Records* records = nullptr;
+  mutable std::vector<int32_t> classes;  // of each label code; -1 when not among the classes
+  mutable std::vector<double> numbers;   // of each label code; NaN when it is text
+};
+
+RowSource::RowSource(std::shared_ptr<const DataSet> data, RowIndex index, Scaling scaling,
+                     Target target)
+    : data_(std::move(data)),
+      index_(std::move(index)),
+      scaling_(std::move(scaling)),
+      target_(std::move(target)) {
+  SUPERSTEP_ASSERT(scaling_.columns() == data_->schema().columns);
+  SUPERSTEP_ASSERT(static_cast<int>(index_.first_row.size()) == data_->splits());
+  for (int i = 0; i < data_->splits(); ++i) splits_.push_back(std::make_unique<Split>());
+}
+
+RowSource::~RowSource() = default;
+
+const RowSource::Split& RowSource::split(int number) const {
+  const Split& s = *splits_[static_cast<size_t>(number)];
+  if (s.ready.load(std::memory_order_acquire)) return s;
+  const std::scoped_lock lock(s.mutex);
+  if (s.ready.load(std::memory_order_relaxed)) return s;
+  s.records = &data_->records(number);
+  s.classes.clear();
+  s.numbers.clear();
+  for (const std::string& label : s.records->label_names) {
+    s.classes.push_back(target_.classes.index(label));
+    s.numbers.push_back(parse_number(label).value_or(std::numeric_limits<double>::quiet_NaN()));
+  }
+  s.ready.store(true, std::memory_order_release);
+  return s;
+}
+
+void RowSource::refuse_label(int number, int64_t row) const {
+  const Records& records = data_->records(number);
+  const auto code = static_cast<size_t>(records.label_codes[static_cast<size_t>(row)]);
+  const std::string place = data_->place(number, row);
+  const std::string label = config::in_quotes(records.label_names[code]);
+  const std::string column = config::in_quotes(data_->schema().label);
+  if (target_.task == Task::kRegress)
+    throw DataError("{}: label {} holds {}, wanted a number", place, column, label);
+  constexpr size_t kShown = 20;
+  std::string known;
+  for (size_t i = 0; i < std::min(target_.classes.names().size(), kShown); ++i)
+    known += (i == 0 ? "" : ", ") + config::in_quotes(target_.classes.names()[i]);
+  if (target_.classes.names().size() > kShown)
+    known += fmt::format(" and {} more", target_.classes.names().size() - kShown);
+  throw DataError("{}: label {} holds {}, which is none of the model's classes: {}", place, column,
+                  label, known);
+}
+
+void RowSource::read(std::span<const int64_t> rows, Batch& batch) const {
+  const FloatingPointScope scope;
+  const auto width = static_cast<size_t>(columns());
+  const auto count = static_cast<int64_t>(rows.size());
+  const bool labelled = data_->schema().has_label();
+  const bool classify = labelled && target_.task == Task::kClassify;
+  const bool regress = labelled && target_.task == Task::kRegress;
+  batch.row_numbers.assign(rows.begin(), rows.end());
+  batch.x.resize({count, columns()});
+  batch.labels.resize(classify ? rows.size() : 0);
+  if (regress)
+    batch.targets.resize({count, 1});
+  else
+    batch.targets = Tensor();
+
+  const Matrix x = batch.x.matrix();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto [number, row] = index_.find(rows[i]);
+    const Split& from = split(number);
+    const size_t begin = static_cast<size_t>(row) * width;
+    const std::span<float> out = x.row(static_cast<int64_t>(i));
+    if (const auto* bytes = std::get_if<std::vector<uint8_t>>(&from.records->values)) {
+      scaling_.apply(std::span(*bytes).subspan(begin, width), out);
+    } else {
+      const auto& values = std::get<std::vector<double>>(from.records->values);
+      const auto raw = std::span(values).subspan(begin, width);
+      if (const int64_t wrong = scaling_.apply(raw, out); wrong >= 0)
+        throw DataError("{}: {} holds {}, which is beyond the range of a float32 when scaled",
+                        data_->place(number, row), data_->schema().name(wrong),
+                        raw[static_cast<size_t>(wrong)]);
+    }
+    if (!classify && !regress) continue;
+    const auto code = static_cast<size_t>(from.records->label_codes[static_cast<size_t>(row)]);
+    if (classify) {
+      batch.labels[i] = from.classes[code];
+      if (batch.labels[i] < 0) refuse_label(number, row);
+    } else {
+      const auto y = static_cast<float>((from.numbers[code] - target_.mean) / target_.deviation);
+      if (!std::isfinite(y)) refuse_label(number, row);
+      batch.targets.values()[i] = y;
+    }
+  }
+}
+
+MatrixSource::MatrixSource(Tensor x, std::vector<int32_t> labels, Tensor targets)
+    : x_(std::move(x)), labels_(std::move(labels)), targets_(std::move(targets)) {
+  if (!labels_.empty() && static_cast<int64_t>(labels_.size()) != rows())
+    throw ConfigError("{} rows and {} labels", rows(), labels_.size());
+  if (!targets_.values().empty() && targets_.matrix().rows != rows())
+    throw ConfigError("{} rows and {} rows of targets", rows(), targets_.matrix().rows);
+}
+
+void MatrixSource::read(std::span<const int64_t> rows, Batch& batch) const {
+  const auto count = static_cast<int64_t>(rows.size());
+  const auto gather = [&](const Tensor& from, Tensor& to) {
+    const ConstMatrix source = from.matrix();
+    to.resize({count, source.cols});
+    for (size_t i = 0; i < rows.size(); ++i) {
+      SUPERSTEP_ASSERT(rows[i] >= 0 && rows[i] < source.rows);
+      const auto row = source.row(rows[i]);
+      std::copy(row.begin(), row.end(), to.matrix().row(static_cast<int64_t>(i)).begin());
+    }
+  };
+  batch.row_numbers.assign(rows.begin(), rows.end());
+  gather(x_, batch.x);
+  batch.labels.clear();
+  if (!labels_.empty())
+    for (const int64_t row : rows) batch.labels.push_back(labels_[static_cast<size_t>(row)]);
+  if (targets_.values().empty())
+    batch.targets = Tensor();
+  else
+    gather(targets_, batch.targets);
+}
+
+}  // namespace superstep::data

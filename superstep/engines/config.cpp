@@ -1,0 +1,14 @@
+#include "superstep/engines/config.h"
+
+namespace superstep::engines {
+
+void EngineConfig::declare(config::Section& section) {
+  section.choice("kind", kind, "Where workers run: local is this process.", {"local"},
+                 {.effect = config::kRun});
+  section.integer("workers", workers,
+                  "Workers (of the local engine: threads); 0 means one a core. Never changes the "
+                  "model.",
+                  {.min = 0, .max = 4096, .effect = config::kRun});
+}
+
+}  // namespace superstep::engines

@@ -1,0 +1,18 @@
+// The [engine] section of a job.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "superstep/config/section.h"
+
+namespace superstep::engines {
+
+struct EngineConfig {
+  std::string kind = "local";
+  int64_t workers = 0;
+
+  void declare(config::Section& section);
+};
+
+}  // namespace superstep::engines

@@ -1,0 +1,229 @@
+#include "superstep/front_door/run_report.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "superstep/base/floating_point.h"
+#include "superstep/cluster/run_folder.h"
+#include "superstep/front_door/runs.h"
+#include "superstep/io/file.h"
+#include "superstep/report/text.h"
+
+namespace superstep::front_door {
+namespace {
+
+constexpr size_t kMistakes = 12, kFeaturesOfAMistake = 6, kReconstructions = 16;
+constexpr int64_t kFilters = 100, kRowsAtOnce = 1024;
+
+bool is_picture(const data::Schema& schema) { return schema.image.size() == 2; }
+
+report::Picture picture_of(std::span<const float> values, const data::Schema& schema,
+                           report::Scale scale) {
+  return report::from_values(
+      {values, static_cast<int>(schema.image[1]), static_cast<int>(schema.image[0])}, scale);
+}
+
+// A row as it was read, for a person: its first features by name.
+std::vector<std::pair<std::string, std::string>> features_of(const data::RowSource& source,
+                                                             int64_t row) {
+  const auto [split, place] = source.index().find(row);
+  const data::Records& records = source.data().records(split);
+  const auto& names = source.data().schema();
+  std::vector<std::pair<std::string, std::string>> features;
+  const auto columns = std::min<int64_t>(records.columns, kFeaturesOfAMistake);
+  for (int64_t c = 0; c < columns; ++c) {
+    const auto at = static_cast<size_t>(place * records.columns + c);
+    const double value = std::visit([&](const auto& v) { return static_cast<double>(v[at]); },
+                                    records.values);
+    features.emplace_back(names.name(c), report::number_text(value));
+  }
+  return features;
+}
+
+// Calls f(batch, answers) for all rows, some at a time.
+template <class F>
+void for_answers(const models::Model& model, const Rows& rows, F f) {
+  const FloatingPointScope floating_point;
+  models::Predictor predictor(model);
+  Batch batch;
+  const std::span<const int64_t> numbers = rows.numbers;
+  for (size_t begin = 0; begin < numbers.size(); begin += kRowsAtOnce) {
+    const size_t count = std::min<size_t>(kRowsAtOnce, numbers.size() - begin);
+    rows.source->read(numbers.subspan(begin, count), batch);
+    f(batch, predictor.predict(std::as_const(batch.x).matrix()));
+  }
+}
+
+// The rows most surely taken for another class.
+std::vector<report::Mistake> worst_mistakes(const models::Model& model, const Rows& rows) {
+  const auto& classes = model.target().classes;
+  std::vector<report::Mistake> worst;
+  for_answers(model, rows, [&](const Batch& batch, ConstMatrix p) {
+    for (int64_t r = 0; r < p.rows; ++r) {
+      const auto row = p.row(r);
+      const auto said = std::max_element(row.begin(), row.end()) - row.begin();
+      const auto truth = batch.labels[static_cast<size_t>(r)];
+      if (said == truth) continue;
+      report::Mistake mistake{.row = batch.row_numbers[static_cast<size_t>(r)],
+                              .truth = classes.name(truth),
+                              .predicted = classes.name(said),
+                              .probability = static_cast<double>(row[static_cast<size_t>(said)]),
+                              .picture = {},
+                              .features = {}};
+      if (is_picture(model.schema()))
+        mistake.picture =
+            picture_of(batch.x.matrix().row(r), model.schema(), report::Scale::unit());
+      worst.push_back(std::move(mistake));
+    }
+    std::ranges::stable_sort(worst, std::greater{}, &report::Mistake::probability);
+    if (worst.size() > kMistakes) worst.resize(kMistakes);
+  });
+  if (!is_picture(model.schema()))
+    for (auto& mistake : worst) mistake.features = features_of(*rows.source, mistake.row);
+  return worst;
+}
+
+report::Chart predicted_against_true(const models::Model& model, const Rows& rows) {
+  const auto& target = model.target();
+  std::vector<double> truth, predicted;
+  for_answers(model, rows, [&](const Batch& batch, ConstMatrix y) {
+    for (int64_t r = 0; r < y.rows; ++r) {
+      truth.push_back(static_cast<double>(batch.targets.matrix().row(r)[0]) * target.deviation +
+                      target.mean);
+      predicted.push_back(static_cast<double>(y.row(r)[0]));
+    }
+  });
+  return report::scatter("Predicted against true", truth, predicted);
+}
+
+report::Confusion confusion_of(const training::Metrics& metrics) {
+  const auto n = static_cast<int64_t>(metrics.class_names.size());
+  report::Confusion confusion{.names = metrics.class_names, .counts = {}};
+  for (int64_t c = 0; c < n; ++c)
+    confusion.counts.emplace_back(metrics.confusion.begin() + c * n,
+                                  metrics.confusion.begin() + (c + 1) * n);
+  return confusion;
+}
+
+report::Gallery filters(const models::Model& model) {
+  // A filter is a column of the first layer's weights: what one hidden unit looks for.
+  const ConstMatrix w = model.params().matrix(0);
+  const int64_t shown = std::min(w.cols, kFilters);
+  float limit = 0;
+  for (const float v : model.params().values(0)) limit = std::max(limit, std::abs(v));
+  std::vector<report::Picture> pictures;
+  std::vector<float> filter(static_cast<size_t>(w.rows));
+  for (int64_t j = 0; j < shown; ++j) {
+    for (int64_t i = 0; i < w.rows; ++i)
+      filter[static_cast<size_t>(i)] = w.row(i)[static_cast<size_t>(j)];
+    pictures.push_back(picture_of(filter, model.schema(), report::Scale::symmetric(limit)));
+  }
+  report::Gallery gallery{
+      .title = "First-layer filters",
+      .caption = fmt::format(
+          "The weights from the pixels to {} of the {} units of the first layer: red raises a "
+          "unit's activity, blue lowers it.",
+          shown, w.cols),
+      .items = {},
+      .zoom = 0};
+  gallery.items.push_back(
+      {report::tile(pictures, {.columns = 20, .gap = 1, .colour = 255}), "filters"});
+  return gallery;
+}
+
+report::Gallery reconstructions(const models::Model& model, const Rows& rows) {
+  const FloatingPointScope floating_point;
+  Batch batch;
+  const std::span<const int64_t> numbers = rows.numbers;
+  rows.source->read(numbers.first(std::min(kReconstructions, numbers.size())), batch);
+  const ConstMatrix x = batch.x.matrix();
+  models::Predictor predictor(model);
+  const Matrix y = predictor.reconstruct(x);
+  std::vector<report::Picture> pictures;
+  for (int64_t r = 0; r < x.rows; ++r)
+    pictures.push_back(picture_of(x.row(r), model.schema(), report::Scale::unit()));
+  for (int64_t r = 0; r < x.rows; ++r)
+    pictures.push_back(picture_of(y.row(r), model.schema(), report::Scale::unit()));
+  report::Gallery gallery{
+      .title = "Reconstructions",
+      .caption = "Above, held-out rows; below, what the first layer makes of each, going up to its "
+                 "hidden units and down again.",
+      .items = {},
+      .zoom = 0};
+  gallery.items.push_back(
+      {report::tile(pictures, {.columns = static_cast<int>(x.rows), .gap = 1}), "reconstructions"});
+  return gallery;
+}
+
+std::string rows_text(const Prepared& prepared) {
+  const std::string name = prepared.judged_name();
+  return name == "test" ? "test rows" : name == "valid" ? "rows to choose by" : "training rows";
+}
+
+}  // namespace
+
+std::vector<report::Gallery> galleries(const models::Model& model, const Rows& rows) {
+  std::vector<report::Gallery> all;
+  if (!is_picture(model.schema())) return all;
+  all.push_back(filters(model));
+  if (model.config().pretrained() && !rows.empty() && model.scaling().unit_interval())
+    all.push_back(reconstructions(model, rows));
+  return all;
+}
+
+std::string write_report(const Job& job, const Prepared& prepared, const TrainResult& result) {
+  using report::with_commas;
+  const models::Model& model = *prepared.model;
+  const training::Metrics& metrics = result.metrics;
+  report::ReportInput input;
+  input.title = job.job.name;
+  const std::string rows = fmt::format("{} {}", with_commas(metrics.rows), rows_text(prepared));
+  const std::string best =
+      result.best_epoch > 0 && job.finetune.keep_best
+          ? fmt::format("; the weights of epoch {} of {} were kept", result.best_epoch,
+                        result.epochs)
+          : "";
+  if (metrics.error) {
+    input.figure = report::percent_text(*metrics.error);
+    input.answer = fmt::format("error on {}{}", rows, best);
+  } else if (metrics.rmse) {
+    input.figure = report::number_text(*metrics.rmse);
+    input.answer = fmt::format("root mean squared error on {} (r2 {}){}", rows,
+                               report::number_text(*metrics.r2), best);
+  } else {
+    input.figure = report::number_text(metrics.loss);
+    input.answer = fmt::format("squared error of a row's reconstruction, on {}", rows);
+  }
+  const DataSummary& data = prepared.summary;
+  input.facts = {
+      {"model", fmt::format("{} {}, {} numbers", job.model.kind, model.network().describe(),
+                            with_commas(model.network().layout()->count()))},
+      {"rows", fmt::format("{} to learn from, {} to choose by, {} to test",
+                           with_commas(data.train_rows), with_commas(data.valid_rows),
+                           with_commas(data.test_rows))},
+      {"columns", with_commas(data.columns)},
+      {"replicas", fmt::format("{}, averaged every {} minibatches", job.reduce.replicas,
+                               job.reduce.local_steps)},
+      {"model file", fmt::format("{}, sha256 {}", kModelFile, result.sha256)},
+      {"reproducible", result.reproducible ? "yes" : "no"}};
+  if (data.bad_records)
+    input.facts.emplace_back("bad records",
+                             fmt::format("{} skipped", with_commas(data.bad_records)));
+  input.metrics =
+      report::read_metrics_file((std::string(result.run) + "/metrics.jsonl"));
+  if (metrics.error) {
+    input.confusion = confusion_of(metrics);
+    input.mistakes = worst_mistakes(model, prepared.judged());
+  } else if (metrics.rmse) {
+    input.charts.push_back(predicted_against_true(model, prepared.judged()));
+  }
+  input.galleries = galleries(model, prepared.judged());
+  for (const auto& row : job.document.describe())
+    if (!row.value.empty()) input.config.emplace_back(row.key, row.value);
+  input.repeat = fmt::format("superstep verify {}", result.run);
+  const std::string path = fmt::format("{}/report.html", result.run);
+  io::write_file(path, report::render_html(input));
+  return path;
+}
+
+}  // namespace superstep::front_door

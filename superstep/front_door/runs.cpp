@@ -1,0 +1,66 @@
+#include "superstep/front_door/runs.h"
+
+#include <filesystem>
+
+#include "superstep/superstep.h"
+
+namespace superstep {
+namespace fs = std::filesystem;
+
+namespace front_door {
+namespace {
+
+cluster::RunFolder create_numbered(const fs::path& runs) {
+  for (int64_t n = 1;; ++n) {
+    const fs::path run = runs / std::to_string(n);
+    if (fs::exists(run)) continue;
+    auto folder = cluster::RunFolder::create(run.string());
+    // A link that cannot be made (some file systems have none) is no reason to stop.
+    std::error_code error;
+    fs::remove(runs / kLatest, error);
+    fs::create_directory_symlink(std::to_string(n), runs / kLatest, error);
+    return folder;
+  }
+}
+
+}  // namespace
+
+cluster::RunFolder open_run(const Job& job, bool resume) {
+  const fs::path runs = fs::path("runs") / job.job.name;
+  if (!resume)
+    return job.output.dir.empty() ? create_numbered(runs)
+                                  : cluster::RunFolder::create(job.output.dir);
+  const std::string path = job.output.dir.empty() ? find_run(runs.string()) : job.output.dir;
+  if (path.empty()) throw ConfigError("{}: no run here to resume", runs.string());
+  if (fs::exists(fs::path(path) / kModelFile))
+    throw ConfigError("{}: this run is finished; train without --resume for a new one", path);
+  return cluster::RunFolder::open(path);
+}
+
+std::string find_run(const std::string& path) {
+  const auto is_run = [](const fs::path& folder) { return fs::exists(folder / kJobFile); };
+  if (is_run(path)) return path;
+  const fs::path latest = fs::path(path) / kLatest;
+  if (!is_run(latest)) return {};
+  std::error_code error;
+  const fs::path target = fs::read_symlink(latest, error);
+  return error ? latest.string() : (fs::path(path) / target).string();
+}
+
+}  // namespace front_door
+
+std::string find_model(const std::string& path) {
+  if (!fs::exists(path)) throw FileError("{}: no such file or folder", path);
+  if (!fs::is_directory(path)) return path;
+  const std::string run = front_door::find_run(path);
+  if (run.empty())
+    throw ConfigError("{}: this folder holds no run (wanted job.toml in it, or a run in latest)",
+                      path);
+  const fs::path model = fs::path(run) / front_door::kModelFile;
+  if (!fs::exists(model))
+    throw ConfigError("{}: this run has no model yet; go on with it by\n  superstep train {} --resume",
+                      run, run);
+  return model.string();
+}
+
+}  // namespace superstep

@@ -1,0 +1,22 @@
+// Runs on disk: runs/<name>/<n>, the latest of them, and the files in one.
+#pragma once
+
+#include <string>
+
+#include "superstep/cluster/run_folder.h"
+#include "superstep/front_door/job.h"
+
+namespace superstep::front_door {
+
+/// The folder of a new run, claimed; or to resume, that of output.dir or else the job's latest.
+/// Throws ConfigError where a new run would meet another's files, or nothing is there to resume.
+cluster::RunFolder open_run(const Job& job, bool resume);
+
+/// The folder of a run: the path itself, or the latest run in it. Empty where there is none.
+std::string find_run(const std::string& path);
+
+inline constexpr const char* kModelFile = "model.safetensors";
+inline constexpr const char* kJobFile = "job.toml";
+inline constexpr const char* kLatest = "latest";
+
+}  // namespace superstep::front_door

@@ -1,0 +1,148 @@
+#include <chrono>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "superstep/base/hash.h"
+#include "superstep/front_door/prepare.h"
+#include "superstep/front_door/run_report.h"
+#include "superstep/front_door/runs.h"
+#include "superstep/io/file.h"
+#include "superstep/training/network_program.h"
+
+namespace superstep {
+namespace {
+
+namespace fs = std::filesystem;
+using cluster::RunFolder;
+
+// Tells the listener when a phase begins, which a round alone does not.
+class PhaseTeller : public cluster::Observer {
+ public:
+  PhaseTeller(TrainListener* listener, const training::NetworkProgram& program)
+      : listener_(listener), program_(program) {}
+  void enter(const std::string& phase) {
+    if (!listener_ || phase == phase_) return;
+    phase_ = phase;
+    listener_->on_phase(phase, program_.epochs(phase));
+  }
+  void on_round(const cluster::RoundDone& done) override {
+    enter(done.round.phase);
+    if (listener_) listener_->on_round(done);
+  }
+
+ private:
+  TrainListener* listener_;
+  const training::NetworkProgram& program_;
+  std::string phase_;
+};
+
+training::NetworkJob network_job(const Job& job, const front_door::Prepared& prepared) {
+  return {.network = &prepared.model->network(),
+          .loss = prepared.model->loss(),
+          .pretrained = job.model.pretrained(),
+          .train = prepared.train.source,
+          .valid = prepared.valid.source,
+          .train_rows = prepared.train.numbers,
+          .valid_rows = prepared.valid.numbers,
+          .pretrain = job.pretrain,
+          .finetune = job.finetune,
+          .reduce = job.reduce,
+          .seed = static_cast<uint64_t>(job.job.seed)};
+}
+
+// The last line of metrics.jsonl.
+std::string end_line(const TrainResult& result, double seconds) {
+  nlohmann::ordered_json line;
+  line["event"] = "end";
+  line["phase"] = "";
+  line["epoch"] = result.epochs;
+  line["superstep"] = result.first_superstep + result.supersteps;
+  line["rows"] = result.metrics.rows;
+  line["loss"] = result.metrics.loss;
+  line["seconds"] = seconds;
+  line["metrics"] = nlohmann::ordered_json::parse(result.metrics.to_json());
+  line["metrics_rows"] = result.metrics_rows;
+  line["best_epoch"] = result.best_epoch;
+  line["sha256"] = result.sha256;
+  line["reproducible"] = result.reproducible;
+  return line.dump();
+}
+
+void write_bad_records(const front_door::Rows& rows, const RunFolder& folder) {
+  if (rows.source->index().bad == 0) return;
+  std::string text;
+  for (int split = 0; split < rows.source->data().splits(); ++split)
+    for (const auto& bad : rows.source->data().records(split).bad)
+      text += nlohmann::ordered_json{{"file", bad.file}, {"line", bad.line}, {"reason", bad.reason}}
+                  .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+              "\n";
+  io::write_file(folder.file("bad-records.jsonl"), text);
+}
+
+}  // namespace
+
+TrainResult train(Job& job, const TrainOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  const int lanes = front_door::lanes_of(job);
+  // Paths in the run's job.toml must mean the same from anywhere.
+  job.data.dir = fs::absolute(job.data.dir.empty() ? "." : job.data.dir).lexically_normal();
+  front_door::Prepared prepared = front_door::prepare(job);
+  if (options.listener) options.listener->on_data(prepared.summary);
+
+  const training::NetworkProgram program(network_job(job, prepared));
+  job.reduce = program.reduce_config();
+  program.resolve(job.pretrain, job.finetune);
+  Bytes identity = job.document.result_hash() + prepared.identity;
+
+  RunFolder folder = front_door::open_run(job, options.resume);
+  if (!options.resume) io::write_file(folder.file(front_door::kJobFile), job.document.to_toml());
+  write_bad_records(prepared.train, folder);
+
+  TrainResult result;
+  result.run = folder.path();
+  cluster::RunOptions run_options{.folder = &folder,
+                                  .job = identity,
+                                  .checkpoint_seconds = job.output.checkpoint_seconds,
+                                  .schedule = {.audit = job.reduce.audit},
+                                  .resume = {},
+                                  .stop = options.stop,
+                                  .observer = nullptr};
+  if (options.resume) run_options.resume = cluster::newest_checkpoint(folder, identity);
+  if (!run_options.resume) folder.truncate_metrics(0);
+  const bool resumed = run_options.resume.has_value();
+  if (resumed) result.first_superstep = run_options.resume->last.superstep + 1;
+
+  if (options.listener)
+    options.listener->on_model({.kind = job.model.kind,
+                                .shape = prepared.model->network().describe(),
+                                .numbers = prepared.model->network().layout()->count(),
+                                .replicas = job.reduce.replicas,
+                                .lanes = lanes,
+                                .resumed = resumed,
+                                .superstep = result.first_superstep});
+  PhaseTeller teller(options.listener, program);
+  run_options.observer = &teller;
+  const engines::LocalResult done = engines::run_local(program, lanes, std::move(run_options));
+  result.finished = done.run.finished;
+  result.reproducible = done.run.reproducible;
+  result.supersteps = done.run.rounds;
+  result.units_by_lane = done.units_by_lane;
+  if (!result.finished) return result;
+
+  folder.check_claim();
+  prepared.model->set_params(program.result(done.run.state));
+  result.best_epoch = program.best_epoch(done.run.state);
+  result.epochs = job.model.has_output() ? job.finetune.epochs : job.pretrain.epochs;
+  result.model = folder.file(front_door::kModelFile);
+  prepared.model->save(result.model);
+  result.sha256 = sha256_file(result.model);
+  result.metrics = front_door::evaluate_rows(*prepared.model, prepared.judged(), lanes);
+  result.metrics_rows = prepared.judged_name();
+  folder.append_metrics(end_line(
+      result,
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
+  result.report = front_door::write_report(job, prepared, result);
+  return result;
+}
+
+}  // namespace superstep

@@ -1,0 +1,30 @@
+// The [model] section of a job.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "superstep/config/section.h"
+
+namespace superstep::models {
+
+struct ModelConfig {
+  std::string kind = "mlp";
+  std::optional<std::string> task;
+  std::vector<int64_t> hidden;
+  std::string activation = "relu";
+  std::string visible = "binary";
+
+  void declare(config::Section& section);
+  /// Checks what no single key shows and fills `hidden` where it was left empty. Throws ConfigError.
+  void complete();
+
+  /// Whether layers are restricted Boltzmann machines, trained one after another.
+  [[nodiscard]] bool pretrained() const { return kind == "rbm" || kind == "dbn"; }
+  /// Whether there is an output layer, and so labels or targets to learn.
+  [[nodiscard]] bool has_output() const { return kind != "rbm"; }
+};
+
+}  // namespace superstep::models

@@ -1,0 +1,184 @@
+#include "superstep/models/model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "superstep/io/safetensors.h"
+#include "superstep/io/stream.h"
+#include "superstep/io/write.h"
+#include "superstep/layers/rbm.h"
+
+namespace superstep::models {
+namespace {
+
+constexpr std::string_view kFormatName = "superstep";
+constexpr int kFormatVersion = 1;
+constexpr const char* kFormatKey = "format";
+constexpr const char* kConfigKey = "config";
+
+std::string config_json(const ModelConfig& config) {
+  return nlohmann::ordered_json{{"kind", config.kind},
+                                {"hidden", config.hidden},
+                                {"activation", config.activation},
+                                {"visible", config.visible}}
+      .dump();
+}
+
+ModelConfig config_from_json(const std::string& text, const std::string& name) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    ModelConfig config;
+    config.kind = json.at("kind");
+    config.hidden = json.at("hidden").get<std::vector<int64_t>>();
+    config.activation = json.at("activation");
+    config.visible = json.at("visible");
+    return config;
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError("{}: the model's config is damaged: {}", name, error.what());
+  }
+}
+
+void check_format(const io::SafeTensors& file, const std::string& name) {
+  const auto found = file.metadata.find(kFormatKey);
+  int version = 0;
+  if (found == file.metadata.end() || !found->second.starts_with(kFormatName) ||
+      std::sscanf(found->second.c_str() + kFormatName.size(), " %d", &version) != 1)
+    throw DataError("{}: a safetensors file, but no model of Superstep", name);
+  if (version > kFormatVersion)
+    throw DataError("{}: a model of format {}; this Superstep reads up to {}: take a newer one",
+                    name, version, kFormatVersion);
+}
+
+const Bytes& blob(const io::SafeTensors& file, const std::string& key, const std::string& name) {
+  const auto found = file.blobs.find(key);
+  if (found == file.blobs.end()) throw DataError("{}: the model lacks its {}", name, key);
+  return found->second;
+}
+
+}  // namespace
+
+Model::Model(Parts parts) : parts_(std::move(parts)) {
+  const ModelConfig& config = parts_.config;
+  int64_t outputs = 0;
+  if (config.has_output()) {
+    switch (parts_.target.task) {
+      case data::Task::kClassify:
+        outputs = parts_.target.classes.size();
+        loss_ = std::make_unique<layers::SoftmaxCrossEntropy>();
+        break;
+      case data::Task::kRegress:
+        outputs = 1;
+        loss_ = std::make_unique<layers::SquaredError>();
+        break;
+      case data::Task::kNone:
+        throw ConfigError(
+            "a {} model learns a label, and the data have none: name its column with --label "
+            "(data.label), or train an rbm",
+            config.kind);
+    }
+    if (config.kind == "logistic" && parts_.target.task != data::Task::kClassify)
+      throw ConfigError(
+          "model.kind = \"logistic\" classifies, but label '{}' is a number: use linear or mlp, or "
+          "set model.task = \"classify\"",
+          parts_.target.label);
+    if (config.kind == "linear" && parts_.target.task != data::Task::kRegress)
+      throw ConfigError(
+          "model.kind = \"linear\" predicts a number, but label '{}' is a class: use logistic, mlp "
+          "or dbn",
+          parts_.target.label);
+  }
+  if (config.pretrained() && config.visible == "binary" && !parts_.scaling.unit_interval())
+    throw ConfigError(
+        "binary visible units want values from 0 to 1: set data.scale = \"minmax\" (or "
+        "\"binarise\"), or model.visible = \"gaussian\"");
+  network_ = std::make_unique<Network>(make_network(config, parts_.schema.columns, outputs));
+  params_ = ParamSet(network_->layout());
+}
+
+void Model::set_params(ParamSet params) {
+  SUPERSTEP_ASSERT(params.layout().specs() == network_->layout()->specs());
+  params_ = std::move(params);
+}
+
+Bytes Model::to_bytes() const {
+  io::SafeTensors file;
+  file.metadata[kFormatKey] = fmt::format("{} {}", kFormatName, kFormatVersion);
+  file.metadata[kConfigKey] = config_json(parts_.config);
+  file.tensors = params_;
+  file.blobs["schema"] = parts_.schema.to_bytes();
+  file.blobs["scaling"] = parts_.scaling.to_bytes();
+  file.blobs["target"] = parts_.target.to_bytes();
+  return io::to_bytes(file);
+}
+
+void Model::save(const std::string& path) const { io::write_file(path, to_bytes()); }
+
+Model Model::load(const std::string& path) { return from_bytes(io::read_file(path), path); }
+
+Model Model::from_bytes(std::string_view bytes, const std::string& name) {
+  const io::SafeTensors file = io::from_bytes(bytes, name);
+  check_format(file, name);
+  const auto config = file.metadata.find(kConfigKey);
+  if (config == file.metadata.end()) throw DataError("{}: the model lacks its config", name);
+  try {
+    Model model({.config = config_from_json(config->second, name),
+                 .schema = data::Schema::from_bytes(blob(file, "schema", name), name),
+                 .scaling = data::Scaling::from_bytes(blob(file, "scaling", name), name),
+                 .target = data::Target::from_bytes(blob(file, "target", name), name)});
+    if (model.params_.layout().specs() != file.tensors.layout().specs())
+      throw DataError("{}: the tensors are not those of the model's config ({})", name,
+                      model.network_->describe());
+    model.set_params(file.tensors);
+    return model;
+  } catch (const ConfigError& error) {
+    throw DataError("{}: the model is damaged: {}", name, error.what());
+  }
+}
+
+std::vector<float> Model::predict(std::span<const double> raw) const {
+  const auto columns = static_cast<size_t>(parts_.schema.columns);
+  if (raw.size() % columns != 0)
+    throw DataError("{} numbers are no whole number of rows of {} features", raw.size(), columns);
+  const size_t rows = raw.size() / columns;
+  Tensor x({static_cast<int64_t>(rows), parts_.schema.columns});
+  for (size_t r = 0; r < rows; ++r) {
+    const int64_t bad = parts_.scaling.apply(raw.subspan(r * columns, columns),
+                                             x.matrix().row(static_cast<int64_t>(r)));
+    if (bad >= 0)
+      throw DataError("row {}: {} holds {}, wanted a finite number", r, parts_.schema.name(bad),
+                      raw[r * columns + static_cast<size_t>(bad)]);
+  }
+  Predictor predictor(*this);
+  const Matrix y = predictor.predict(std::as_const(x).matrix());
+  return {y.data, y.data + y.rows * y.cols};
+}
+
+ConstMatrix Predictor::scores(ConstMatrix x) {
+  const std::vector<int64_t> no_numbers(static_cast<size_t>(x.rows));
+  const layers::Pass pass{layers::Mode::kEvaluate, RngKey(0), no_numbers, context_};
+  return model_.network().forward(model_.params(), x, work_, pass);
+}
+
+Matrix Predictor::predict(ConstMatrix x) {
+  const ConstMatrix z = scores(x);
+  out_.resize({z.rows, z.cols});
+  const Matrix y = out_.matrix();
+  std::copy(z.data, z.data + z.rows * z.cols, y.data);
+  if (model_.loss()) model_.loss()->predict(y);
+  const data::Target& target = model_.target();
+  if (target.task == data::Task::kRegress)
+    for (int64_t r = 0; r < y.rows; ++r)
+      y.row(r)[0] = static_cast<float>(y.row(r)[0] * target.deviation + target.mean);
+  return y;
+}
+
+Matrix Predictor::reconstruct(ConstMatrix x) {
+  SUPERSTEP_ASSERT(model_.config().pretrained());
+  const auto& rbm = static_cast<const layers::Rbm&>(model_.network().layer(0));
+  hidden_.resize({x.rows, rbm.outputs()});
+  out_.resize({x.rows, rbm.inputs()});
+  rbm.hidden_probabilities(model_.params(), 0, x, hidden_.matrix(), context_);
+  rbm.visible_mean(model_.params(), 0, std::as_const(hidden_).matrix(), out_.matrix(), context_);
+  return out_.matrix();
+}
+
+}  // namespace superstep::models

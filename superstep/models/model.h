@@ -1,0 +1,86 @@
+// A trained model, whole: how raw records become rows, the network, what its answers mean. One file.
+//
+//   Model model = Model::load("runs/iris/1/model.safetensors");
+//   std::vector<float> p = model.predict(std::vector<double>{5.1, 3.5, 1.4, 0.2});
+//   model.target().classes.name(0);                // what p[0] is the probability of
+//
+// The file is safetensors: the network's tensors, and the config keys, schema, scaling and target
+// that inference needs. No path, engine, number of workers, time or build is in it, so equal
+// training gives equal bytes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "superstep/data/scaling.h"
+#include "superstep/data/schema.h"
+#include "superstep/data/target.h"
+#include "superstep/layers/loss.h"
+#include "superstep/models/config.h"
+#include "superstep/models/network.h"
+
+namespace superstep::models {
+
+class Model {
+ public:
+  struct Parts {
+    ModelConfig config;
+    data::Schema schema;
+    data::Scaling scaling;
+    data::Target target;
+  };
+  /// With fresh, empty tensors. Throws ConfigError where config and data do not go together: a
+  /// label that is missing, binary visible units for values outside 0 to 1.
+  explicit Model(Parts parts);
+
+  /// Throws FileError or DataError: no such file, cut short, no model, of a newer version.
+  static Model load(const std::string& path);
+  static Model from_bytes(std::string_view bytes, const std::string& name);
+  [[nodiscard]] Bytes to_bytes() const;
+  /// Whole or not at all (io::AtomicFile).
+  void save(const std::string& path) const;
+
+  [[nodiscard]] const ModelConfig& config() const { return parts_.config; }
+  [[nodiscard]] const data::Schema& schema() const { return parts_.schema; }
+  [[nodiscard]] const data::Scaling& scaling() const { return parts_.scaling; }
+  [[nodiscard]] const data::Target& target() const { return parts_.target; }
+  [[nodiscard]] const Network& network() const { return *network_; }
+  /// Null where the model has no output layer.
+  [[nodiscard]] const layers::Loss* loss() const { return loss_.get(); }
+  [[nodiscard]] const ParamSet& params() const { return params_; }
+  void set_params(ParamSet params);
+
+  /// Answers for raw records, row after row as the schema has their features: for each row the
+  /// probability of every class, or the number, or the hidden units' probabilities. Throws
+  /// DataError where the count is no multiple of the features. For speed keep a Predictor.
+  [[nodiscard]] std::vector<float> predict(std::span<const double> raw) const;
+
+ private:
+  Parts parts_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<layers::Loss> loss_;
+  ParamSet params_;
+};
+
+/// Answers of a model on one thread, with the memory and primitives kept between calls. A row's
+/// answer has the same bits alone or in any batch.
+class Predictor {
+ public:
+  /// The model must outlive it.
+  explicit Predictor(const Model& model) : model_(model) {}
+  /// For scaled rows (rows, features): see Model::predict. Valid until the next call.
+  Matrix predict(ConstMatrix x);
+  /// Scores before softmax; targets as scaled. Valid until the next call.
+  ConstMatrix scores(ConstMatrix x);
+  /// What the first restricted Boltzmann machine makes of the rows, going up and down again.
+  Matrix reconstruct(ConstMatrix x);
+
+ private:
+  const Model& model_;
+  kernels::Context context_;
+  Network::Workspace work_;
+  Tensor out_, hidden_;
+};
+
+}  // namespace superstep::models

@@ -1,0 +1,103 @@
+#include "superstep/models/network.h"
+
+#include "superstep/layers/dense.h"
+#include "superstep/layers/rbm.h"
+
+namespace superstep::models {
+
+using layers::Layer;
+using layers::Pass;
+
+Network::Network(std::vector<std::unique_ptr<Layer>> layers) : layers_(std::move(layers)) {
+  SUPERSTEP_ASSERT(!layers_.empty());
+  std::vector<ParamSpec> specs;
+  for (int i = 0; i < size(); ++i) {
+    SUPERSTEP_ASSERT(i == 0 || layer(i).inputs() == layer(i - 1).outputs());
+    firsts_.push_back(static_cast<int>(specs.size()));
+    for (layers::TensorInit init : layer(i).tensors()) {
+      init.name = fmt::format("layer.{}.{}", i, init.name);
+      specs.push_back({init.name, init.shape});
+      inits_.push_back(std::move(init));
+    }
+  }
+  layout_ = std::make_shared<const ParamLayout>(std::move(specs));
+}
+
+std::vector<int> Network::tensors(int i) const {
+  const int end = i + 1 < size() ? first(i + 1) : layout_->size();
+  std::vector<int> out;
+  for (int t = first(i); t < end; ++t) out.push_back(t);
+  return out;
+}
+
+std::string Network::describe() const {
+  std::string text = std::to_string(inputs());
+  for (const auto& layer : layers_) text += fmt::format("-{}", layer->outputs());
+  return text;
+}
+
+ParamSet Network::initial(RngKey key) const {
+  ParamSet params(layout_);
+  for (int t = 0; t < layout_->size(); ++t) {
+    layers::initialize(inits_[index(t)], key, params.values(t));
+  }
+  return params;
+}
+
+ConstMatrix Network::forward(const ParamSet& params, ConstMatrix x, int end, Workspace& work,
+                             const Pass& pass) const {
+  work.activations.resize(layers_.size());
+  ConstMatrix input = x;
+  for (int i = 0; i < end; ++i) {
+    Tensor& output = work.activations[index(i)];
+    output.resize({x.rows, layer(i).outputs()});
+    layer(i).forward(params, first(i), input, output.matrix(), pass);
+    input = output.matrix();
+  }
+  return input;
+}
+
+void Network::backward(const ParamSet& params, ConstMatrix x, Matrix dz, Workspace& work,
+                       const Pass& pass, GradSink& sink) const {
+  work.gradients.resize(layers_.size());
+  Matrix dy = dz;
+  for (int i = size() - 1; i >= 0; --i) {
+    const ConstMatrix y = std::as_const(work.activations[index(i)]).matrix();
+    Matrix dx;  // of the data: not wanted
+    ConstMatrix input = x;
+    if (i > 0) {
+      input = std::as_const(work.activations[index(i - 1)]).matrix();
+      work.gradients[index(i - 1)].resize({x.rows, layer(i).inputs()});
+      dx = work.gradients[index(i - 1)].matrix();
+    }
+    layer(i).backward(params, first(i), input, y, dy, dx, pass, sink);
+    dy = dx;
+  }
+}
+
+Network make_network(const ModelConfig& config, int64_t inputs, int64_t outputs) {
+  std::vector<std::unique_ptr<Layer>> stack;
+  int64_t width = inputs;
+  for (const int64_t hidden : config.hidden) {
+    if (config.pretrained()) {
+      // Only the lowest machine sees data; those above see the probabilities of hidden units.
+      const auto visible = stack.empty() ? layers::parse_visible(config.visible)
+                                         : layers::Visible::kBinary;
+      stack.push_back(std::make_unique<layers::Rbm>(layers::Rbm::Options{
+          .visible = width, .hidden = hidden, .visible_kind = visible}));
+    } else {
+      stack.push_back(std::make_unique<layers::Dense>(layers::Dense::Options{
+          .inputs = width,
+          .outputs = hidden,
+          .activation = layers::parse_activation(config.activation)}));
+    }
+    width = hidden;
+  }
+  // The output layer begins at zero: every class is as likely as another.
+  if (config.has_output())
+    stack.push_back(std::make_unique<layers::Dense>(
+        layers::Dense::Options{.inputs = width, .outputs = outputs, .zero_init = true}));
+  return Network(std::move(stack));
+}
+
+}  // namespace superstep::models

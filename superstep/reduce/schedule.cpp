@@ -1,0 +1,428 @@
+// Longer than most files, since it is one state machine whose parts are only right together.
+#include "superstep/reduce/schedule.h"
+
+#include <algorithm>
+
+#include "superstep/base/error.h"
+#include "superstep/base/rng.h"
+
+namespace superstep::reduce {
+namespace {
+
+constexpr WorkerId kNobody = std::numeric_limits<WorkerId>::min();
+constexpr size_t kDeathsToPoison = 3;     // deaths over one unit ...
+constexpr size_t kHostsToPoison = 2;      // ... on so many hosts
+constexpr size_t kFinishedForMedian = 3;  // fewer say nothing about what is slow
+constexpr int kLeaseBits = 40;            // low bits of a lease id; the attempt is above them
+
+}  // namespace
+
+Schedule::Schedule(ScheduleOptions options) : options_(options), round_(options.round) {
+  SUPERSTEP_ASSERT(options.attempt >= 0 && options.audit >= 0 && options.audit <= 1);
+}
+
+std::vector<Action> Schedule::begin(int units, Seconds now) {
+  SUPERSTEP_ASSERT(done_ && units >= 0);
+  // What is left of the round before does not count any more: its unit numbers mean nothing now.
+  for (const auto& [id, lease] : leases_) SUPERSTEP_ASSERT(lease.state == LeaseState::kStopping);
+  Actions out;
+  done_ = false;
+  counted_ = 0;
+  durations_.clear();
+  units_.assign(static_cast<size_t>(units), {});
+  if (owners_.size() < units_.size()) owners_.resize(units_.size(), kNobody);
+  const RngKey audit_key = RngKey(static_cast<uint64_t>(round_)).fold("audit");
+  for (int u = 0; u < units; ++u) {
+    make_pending(u);
+    if (audit_key.uniform(static_cast<uint64_t>(u)) >= options_.audit) continue;
+    units_[static_cast<size_t>(u)].audit_open = true;
+    audits_waiting_.insert(u);
+    ++audits_open_;
+  }
+  ++round_;
+  assign(now, out);
+  finish_round_if_done(out);
+  return out;
+}
+
+std::vector<Action> Schedule::on(const Event& event, Seconds now) {
+  Actions out;
+  std::visit([&](const auto& e) { handle(e, now, out); }, event);
+  if (done_) return out;
+  assign(now, out);
+  if (std::holds_alternative<Tick>(event)) assign_backups(now, out);
+  finish_round_if_done(out);
+  return out;
+}
+
+void Schedule::handle(const Joined& event, Seconds now, Actions& out) {
+  SUPERSTEP_ASSERT(event.lanes >= 1);
+  // A worker that joins twice has lost its connection, and with it what it knew of its leases.
+  remove_worker(event.worker, /*died=*/false, out);
+  std::string host = event.host.empty() ? "worker " + std::to_string(event.worker) : event.host;
+  workers_[event.worker] = {.lanes = event.lanes, .busy = 0, .host = std::move(host), .heard = now};
+}
+
+void Schedule::handle(const Lost& event, Seconds, Actions& out) {
+  remove_worker(event.worker, /*died=*/true, out);
+}
+
+void Schedule::handle(const Beat& event, Seconds now, Actions&) {
+  hear(event.worker, now);
+  const auto found = leases_.find(event.lease);
+  if (found == leases_.end() || found->second.worker != event.worker) return;
+  Lease& lease = found->second;
+  if (event.beats <= lease.beats) return;
+  lease.beats = event.beats;
+  if (lease.state == LeaseState::kRunning) lease.moved = now;
+}
+
+void Schedule::handle(const Noticed& event, Seconds now, Actions& out) {
+  hear(event.worker, now);
+  const auto found = leases_.find(event.lease);
+  if (found == leases_.end() || found->second.worker != event.worker)
+    return drop(event.worker, event.lease, out);
+  Lease& lease = found->second;
+  if (lease.state == LeaseState::kClaimed) {  // noticed again: our answer was lost
+    lease.moved = now;
+    out.push_back(Push{event.worker, event.lease});
+    return;
+  }
+  --workers_.at(event.worker).busy;
+  if (lease.state == LeaseState::kStopping) {
+    leases_.erase(found);
+    return drop(event.worker, event.lease, out);
+  }
+
+  Unit& unit = units_[static_cast<size_t>(lease.unit)];
+  std::erase(unit.running, event.lease);
+  if (unit.digest) {
+    ++counters_.compared;
+    if (*unit.digest != event.digest) {
+      ++counters_.conflicts;
+      out.push_back(Conflict{lease.unit, unit.first_worker, event.worker});
+    }
+    close_audit(lease.unit);
+  } else {
+    unit.digest = event.digest;
+    unit.first_worker = event.worker;
+  }
+  if (unit.counted || unit.claim != 0) {
+    leases_.erase(found);
+    return drop(event.worker, event.lease, out);
+  }
+  unit.claim = event.lease;
+  lease.state = LeaseState::kClaimed;
+  lease.moved = now;
+  durations_.push_back(now - lease.granted);
+  out.push_back(Push{event.worker, event.lease});
+}
+
+void Schedule::handle(const Stopped& event, Seconds now, Actions& out) {
+  hear(event.worker, now);
+  const auto found = leases_.find(event.lease);
+  if (found == leases_.end() || found->second.worker != event.worker) return;
+  // A claimed lease was noticed, so this is the answer to a Drop of before, come late.
+  if (found->second.state == LeaseState::kClaimed) return;
+  --workers_.at(event.worker).busy;
+  const Lease lease = found->second;
+  leases_.erase(found);
+  if (lease.state == LeaseState::kStopping) return;
+  std::erase(units_[static_cast<size_t>(lease.unit)].running, event.lease);
+  ++counters_.released;
+  release(lease.unit, out);
+}
+
+void Schedule::handle(const Arrived& event, Seconds now, Actions& out) {
+  hear(event.worker, now);
+  std::vector<LeaseId> distinct = event.leases;
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  std::vector<LeaseId> claimed;
+  std::copy_if(distinct.begin(), distinct.end(), std::back_inserter(claimed), [&](LeaseId id) {
+    const auto found = leases_.find(id);
+    return found != leases_.end() && found->second.state == LeaseState::kClaimed;
+  });
+  const bool whole = !claimed.empty() && claimed.size() == event.leases.size();
+  if (!whole || !workers_.contains(event.worker)) {
+    ++counters_.discarded;
+    out.push_back(Discard{});
+    // Updates that were wanted went down with the others: their workers still keep them.
+    for (const LeaseId id : claimed) out.push_back(Push{leases_.at(id).worker, id});
+    return;
+  }
+  Fold fold;
+  for (const LeaseId id : event.leases) fold.units.push_back(leases_.at(id).unit);
+  out.push_back(fold);
+  for (const LeaseId id : event.leases) {
+    const Lease lease = leases_.at(id);
+    leases_.erase(id);
+    Unit& unit = units_[static_cast<size_t>(lease.unit)];
+    unit.claim = 0;
+    unit.counted = true;
+    ++counted_;
+    owners_[static_cast<size_t>(lease.unit)] = lease.worker;
+    if (!unit.audit_open) stop_running(unit, now, out);
+  }
+}
+
+void Schedule::handle(const Tick&, Seconds now, Actions& out) {
+  const Seconds gap = last_tick_ ? now - *last_tick_ : 0;
+  last_tick_ = now;
+  if (gap > options_.late) return renew_all(gap, now);
+  expel_silent(now, out);
+  give_up_hung(now, out);
+}
+
+void Schedule::hear(WorkerId worker, Seconds now) {
+  if (const auto found = workers_.find(worker); found != workers_.end()) found->second.heard = now;
+}
+
+void Schedule::drop(WorkerId worker, LeaseId lease, Actions& out) {
+  ++counters_.dropped;
+  out.push_back(Drop{worker, lease});
+}
+
+void Schedule::grant(WorkerId worker, int unit, Seconds now, Actions& out) {
+  const LeaseId id = (options_.attempt << kLeaseBits) + ++leases_made_;
+  leases_[id] = {.worker = worker, .unit = unit, .granted = now, .moved = now};
+  units_[static_cast<size_t>(unit)].running.push_back(id);
+  ++workers_.at(worker).busy;
+  ++counters_.granted;
+  out.push_back(Grant{worker, id, unit});
+}
+
+// Pending units go to free lanes: first to those who had them last, then units that nobody had, one
+// a worker in turn; then a worker with nothing else takes from whoever has the most waiting.
+void Schedule::assign(Seconds now, Actions& out) {
+  const auto grant_pending = [&](WorkerId worker, WorkerId owner, bool last) {
+    const std::optional<int> unit = take_pending(owner, last);
+    if (!unit) return false;
+    owners_[static_cast<size_t>(*unit)] = worker;
+    grant(worker, *unit, now, out);
+    return true;
+  };
+  for (const auto& [id, worker] : workers_)
+    while (worker.busy < worker.lanes && grant_pending(id, id, /*last=*/false)) {
+    }
+  for (bool progress = true; progress && !pending_.empty();) {
+    progress = false;
+    for (const auto& [id, worker] : workers_) {
+      if (worker.busy >= worker.lanes || pending_.empty()) continue;
+      const auto longest = std::max_element(
+          pending_.begin(), pending_.end(),
+          [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+      progress |= grant_pending(id, kNobody, /*last=*/false) ||
+                  grant_pending(id, longest->first, /*last=*/true);
+    }
+  }
+  if (pending_.empty()) assign_audits(now, out);
+}
+
+// The second lease of an audited unit goes to another worker, or to the same one where no other is
+// left to wait for.
+void Schedule::assign_audits(Seconds now, Actions& out) {
+  const bool same_worker_will_do =
+      workers_.size() == 1 || counted_ == static_cast<int>(units_.size());
+  for (auto at = audits_waiting_.begin(); at != audits_waiting_.end();) {
+    const int u = *at;
+    const Unit& unit = units_[static_cast<size_t>(u)];
+    const WorkerId holder = unit.digest ? unit.first_worker : leases_.at(unit.running.at(0)).worker;
+    auto best = workers_.end();
+    for (auto w = workers_.begin(); w != workers_.end(); ++w) {
+      if (w->second.busy >= w->second.lanes) continue;
+      if (w->first != holder) {
+        best = w;
+        break;
+      }
+      if (same_worker_will_do) best = w;
+    }
+    if (best == workers_.end()) {
+      ++at;
+      continue;
+    }
+    at = audits_waiting_.erase(at);
+    ++counters_.audited;
+    grant(best->first, u, now, out);
+  }
+}
+
+// A unit that is silent or slow gets one more lease, on an idle lane of another worker.
+void Schedule::assign_backups(Seconds now, Actions& out) {
+  if (!pending_.empty()) return;
+  const Seconds median = median_duration();
+  std::vector<int> slow;
+  for (const auto& [id, lease] : leases_)
+    if (lease.state == LeaseState::kRunning && is_slow(lease, median, now)) {
+      const Unit& unit = units_[static_cast<size_t>(lease.unit)];
+      if (unit.running.size() == 1 && unit.claim == 0 && !unit.counted) slow.push_back(lease.unit);
+    }
+  for (const int u : slow) {
+    const WorkerId holder = leases_.at(units_[static_cast<size_t>(u)].running[0]).worker;
+    WorkerId idlest = kNobody;
+    int most_free = 0;
+    for (const auto& [id, worker] : workers_) {
+      if (id == holder || worker.lanes - worker.busy <= most_free) continue;
+      idlest = id;
+      most_free = worker.lanes - worker.busy;
+    }
+    if (idlest == kNobody) continue;
+    ++counters_.backups;
+    grant(idlest, u, now, out);
+  }
+}
+
+bool Schedule::is_slow(const Lease& lease, Seconds median, Seconds now) const {
+  return now - lease.moved > options_.silence ||
+         now - lease.granted > std::max(options_.slow_factor * median, options_.slow_least);
+}
+
+Seconds Schedule::median_duration() const {
+  if (durations_.size() < kFinishedForMedian) return kNever;
+  std::vector<Seconds> sorted = durations_;
+  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  return *middle;
+}
+
+// It was the coordinator that slept: what the workers sent meanwhile is still on its way in.
+void Schedule::renew_all(Seconds gap, Seconds now) {
+  for (auto& [id, worker] : workers_) worker.heard = now;
+  for (auto& [id, lease] : leases_) {
+    lease.moved = now;
+    lease.granted += gap;
+    lease.stopped += gap;
+  }
+}
+
+void Schedule::expel_silent(Seconds now, Actions& out) {
+  std::map<WorkerId, int> hung_lanes;
+  for (const auto& [id, lease] : leases_)
+    if (lease.state == LeaseState::kStopping && now - lease.stopped > options_.dead)
+      ++hung_lanes[lease.worker];
+  std::vector<Expel> expelled;
+  for (const auto& [id, worker] : workers_) {
+    if (now - worker.heard > options_.dead)
+      expelled.push_back({id, fmt::format("silent for {:.0f} s", now - worker.heard)});
+    else if (hung_lanes[id] == worker.lanes)
+      expelled.push_back({id, fmt::format("no lane has moved for {:.0f} s", options_.dead)});
+  }
+  for (Expel& expel : expelled) {
+    ++counters_.expelled;
+    remove_worker(expel.worker, /*died=*/true, out);
+    out.push_back(std::move(expel));
+  }
+}
+
+void Schedule::give_up_hung(Seconds now, Actions& out) {
+  std::vector<LeaseId> hung;
+  for (auto& [id, lease] : leases_) {
+    if (lease.state != LeaseState::kStopping) {
+      if (now - lease.moved > options_.dead) hung.push_back(id);
+    } else if (now - lease.moved > options_.silence) {  // not stopped yet: perhaps it did not hear
+      lease.moved = now;
+      drop(lease.worker, id, out);
+    }
+  }
+  for (const LeaseId id : hung) {
+    Lease& lease = leases_.at(id);
+    Unit& unit = units_[static_cast<size_t>(lease.unit)];
+    const int u = lease.unit;
+    ++counters_.released;
+    drop(lease.worker, id, out);
+    if (lease.state == LeaseState::kRunning) {  // the lane stays busy until it says otherwise
+      std::erase(unit.running, id);
+      lease.state = LeaseState::kStopping;
+      lease.moved = lease.stopped = now;
+    } else {
+      unit.claim = 0;
+      leases_.erase(id);
+    }
+    release(u, out);
+  }
+}
+
+void Schedule::stop_running(Unit& unit, Seconds now, Actions& out) {
+  for (const LeaseId id : unit.running) {
+    Lease& lease = leases_.at(id);
+    lease.state = LeaseState::kStopping;
+    lease.moved = lease.stopped = now;
+    drop(lease.worker, id, out);
+  }
+  unit.running.clear();
+}
+
+void Schedule::remove_worker(WorkerId worker, bool died, Actions& out) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return;
+  const std::string host = found->second.host;
+  workers_.erase(found);
+  if (const auto own = pending_.extract(worker)) pending_[kNobody].merge(own.mapped());
+
+  for (auto at = leases_.begin(); at != leases_.end();) {
+    const auto [id, lease] = *at;
+    if (lease.worker != worker) {
+      ++at;
+      continue;
+    }
+    at = leases_.erase(at);
+    if (lease.state == LeaseState::kStopping) continue;
+    ++counters_.released;
+    Unit& unit = units_[static_cast<size_t>(lease.unit)];
+    if (lease.state == LeaseState::kClaimed) {
+      unit.claim = 0;
+    } else {
+      std::erase(unit.running, id);
+      if (died) unit.deaths.push_back(host);
+    }
+    release(lease.unit, out);
+  }
+}
+
+// After a lease of the unit became void: it waits again, unless another lease still runs.
+void Schedule::release(int u, Actions& out) {
+  Unit& unit = units_[static_cast<size_t>(u)];
+  // An audit whose second lease is gone is given up; the round need not wait for it.
+  if (unit.audit_open && !audits_waiting_.contains(u)) close_audit(u);
+  if (unit.counted || unit.claim != 0 || !unit.running.empty()) return;
+  const std::set<std::string> hosts(unit.deaths.begin(), unit.deaths.end());
+  if (unit.deaths.size() >= kDeathsToPoison && hosts.size() >= kHostsToPoison) {
+    close_audit(u);
+    out.push_back(Poisoned{u, fmt::format("{} workers died while they computed unit {}: on {}",
+                                          unit.deaths.size(), u, fmt::join(hosts, ", "))});
+    return;
+  }
+  make_pending(u);
+}
+
+void Schedule::close_audit(int u) {
+  Unit& unit = units_[static_cast<size_t>(u)];
+  if (!unit.audit_open) return;
+  unit.audit_open = false;
+  audits_waiting_.erase(u);
+  --audits_open_;
+}
+
+void Schedule::make_pending(int unit) {
+  const WorkerId owner = owners_[static_cast<size_t>(unit)];
+  pending_[workers_.contains(owner) ? owner : kNobody].insert(unit);
+}
+
+std::optional<int> Schedule::take_pending(WorkerId owner, bool last) {
+  const auto found = pending_.find(owner);
+  if (found == pending_.end()) return std::nullopt;
+  std::set<int>& units = found->second;
+  const auto at = last ? std::prev(units.end()) : units.begin();
+  const int unit = *at;
+  units.erase(at);
+  if (units.empty()) pending_.erase(found);
+  return unit;
+}
+
+void Schedule::finish_round_if_done(Actions& out) {
+  if (done_ || audits_open_ > 0 || counted_ < static_cast<int>(units_.size())) return;
+  done_ = true;
+  out.push_back(RoundDone{});
+}
+
+}  // namespace superstep::reduce

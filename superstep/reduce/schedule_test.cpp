@@ -1,0 +1,387 @@
+// One decision a test. What all of them come to together is schedule_simulator_test.cpp.
+#include "superstep/reduce/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace superstep::reduce {
+namespace {
+
+constexpr Digest kSame = {1, 1}, kOther = {2, 2};
+
+template <class T>
+std::vector<T> all(const std::vector<Action>& actions) {
+  std::vector<T> found;
+  for (const Action& action : actions)
+    if (const T* a = std::get_if<T>(&action)) found.push_back(*a);
+  return found;
+}
+
+template <class T>
+T only(const std::vector<Action>& actions) {
+  const std::vector<T> found = all<T>(actions);
+  EXPECT_EQ(found.size(), 1U);
+  return found.empty() ? T{} : found[0];
+}
+
+template <class T>
+bool has(const std::vector<Action>& actions) {
+  return !all<T>(actions).empty();
+}
+
+/// A schedule and what a caller would do: workers 1, 2, ... of one lane unless said otherwise.
+struct Job {
+  explicit Job(int workers, ScheduleOptions options = {}, int lanes = 1) : schedule(options) {
+    for (int w = 1; w <= workers; ++w) (void)on(Joined{.worker = w, .lanes = lanes});
+  }
+  std::vector<Action> on(const Event& event) { return schedule.on(event, now); }
+  std::vector<Action> begin(int units) { return schedule.begin(units, now); }
+  std::vector<Action> tick_at(Seconds time) {
+    now = time;
+    return on(Tick{});
+  }
+  /// All workers but `silent` say that they live, then a tick, every second until `time`.
+  std::vector<Action> live_until(Seconds time, WorkerId silent = 0) {
+    std::vector<Action> said;
+    while (now < time) {
+      now += 1;
+      for (WorkerId w = 1; w <= 3; ++w)
+        if (w != silent) (void)on(Beat{w, 0, 0});
+      for (Action& a : on(Tick{})) said.push_back(std::move(a));
+    }
+    return said;
+  }
+  std::vector<Action> notice(const Grant& g, Digest digest = kSame) {
+    return on(Noticed{g.worker, g.lease, digest});
+  }
+  std::vector<Action> arrive(const Grant& g) { return on(Arrived{g.worker, {g.lease}}); }
+  /// Notice and arrival; what both led to.
+  std::vector<Action> finish(const Grant& g) {
+    std::vector<Action> said = notice(g);
+    for (Action& a : arrive(g)) said.push_back(std::move(a));
+    return said;
+  }
+  Schedule schedule;
+  Seconds now = 0;
+};
+
+TEST(Schedule, CountsEachUnitOnceAndThenTheRoundIsDone) {
+  Job job(2);
+  const auto grants = all<Grant>(job.begin(3));
+  ASSERT_EQ(grants.size(), 2U);  // two lanes
+  const auto said = job.notice(grants[0]);
+  EXPECT_EQ(only<Push>(said).lease, grants[0].lease);
+  const Grant third = only<Grant>(said);  // the lane is free once the result is noticed
+  EXPECT_EQ(third.unit, 2);
+  const auto folded = job.arrive(grants[0]);
+  ASSERT_FALSE(folded.empty());
+  EXPECT_TRUE(std::holds_alternative<Fold>(folded[0]));
+  EXPECT_EQ(only<Fold>(folded).units, std::vector<int>{0});
+  EXPECT_FALSE(has<RoundDone>(job.finish(third)));
+  EXPECT_TRUE(has<RoundDone>(job.finish(grants[1])));
+  EXPECT_TRUE(job.schedule.done());
+  EXPECT_EQ(job.schedule.counters().granted, 3);
+}
+
+TEST(Schedule, ARoundOfNoUnitsIsDoneAtOnce) {
+  Job job(1);
+  EXPECT_TRUE(has<RoundDone>(job.begin(0)));
+  EXPECT_TRUE(job.schedule.done());
+}
+
+TEST(Schedule, SpreadsUnitsOverWorkersAndGivesThemBackToTheSameOnes) {
+  Job job(2, {}, /*lanes=*/2);
+  const auto first = all<Grant>(job.begin(4));
+  ASSERT_EQ(first.size(), 4U);
+  std::map<int, WorkerId> owner;
+  for (const Grant& g : first) owner[g.unit] = g.worker;
+  EXPECT_EQ(owner, (std::map<int, WorkerId>{{0, 1}, {1, 2}, {2, 1}, {3, 2}}));
+  for (const Grant& g : first) (void)job.finish(g);
+  // A third worker is new and idle, and still: who had a unit keeps it.
+  (void)job.on(Joined{.worker = 0, .lanes = 2});
+  for (const Grant& g : all<Grant>(job.begin(4))) EXPECT_EQ(g.worker, owner[g.unit]);
+}
+
+TEST(Schedule, AnIdleLaneTakesWhatWaitsForABusyOwner) {
+  Job job(1);
+  for (Grant g = only<Grant>(job.begin(3));;) {  // worker 1 computes all three
+    const auto said = job.finish(g);
+    if (has<RoundDone>(said)) break;
+    g = only<Grant>(said);
+  }
+  EXPECT_EQ(only<Grant>(job.begin(3)).unit, 0);
+  const Grant taken = only<Grant>(job.on(Joined{.worker = 2}));
+  EXPECT_EQ(taken.worker, 2);
+  EXPECT_EQ(taken.unit, 2);  // the last one waiting
+}
+
+TEST(Schedule, ALostWorkerGivesItsLeasesBack) {
+  Job job(2);
+  const auto grants = all<Grant>(job.begin(2));
+  (void)job.finish(grants[1]);
+  const Grant again = only<Grant>(job.on(Lost{1}));
+  EXPECT_EQ(again.worker, 2);
+  EXPECT_EQ(again.unit, grants[0].unit);
+  EXPECT_NE(again.lease, grants[0].lease);
+  // What the lost one still says is not wanted.
+  EXPECT_TRUE(has<Drop>(job.notice(grants[0])));
+  EXPECT_TRUE(has<Discard>(job.arrive(grants[0])));
+  EXPECT_TRUE(has<RoundDone>(job.finish(again)));
+  EXPECT_EQ(job.schedule.counters().released, 1);
+}
+
+TEST(Schedule, ALostClaimantVoidsTheClaim) {
+  Job job(2);
+  const auto grants = all<Grant>(job.begin(2));
+  (void)job.finish(grants[1]);
+  EXPECT_TRUE(has<Push>(job.notice(grants[0])));
+  const Grant again = only<Grant>(job.on(Lost{1}));
+  EXPECT_EQ(again.unit, grants[0].unit);
+  EXPECT_TRUE(has<Discard>(job.on(Arrived{2, {grants[0].lease}})));  // it came by way of another
+  EXPECT_TRUE(has<RoundDone>(job.finish(again)));
+}
+
+TEST(Schedule, ASumWithOneUnclaimedLeaseIsDiscardedWhole) {
+  Job job(1, {}, /*lanes=*/2);
+  const auto grants = all<Grant>(job.begin(2));
+  (void)job.notice(grants[0]);
+  const auto said = job.on(Arrived{1, {grants[0].lease, grants[1].lease}});
+  ASSERT_FALSE(said.empty());
+  EXPECT_TRUE(std::holds_alternative<Discard>(said[0]));
+  EXPECT_EQ(only<Push>(said).lease, grants[0].lease);  // that one is still wanted, alone
+  EXPECT_TRUE(has<Fold>(job.arrive(grants[0])));
+  EXPECT_TRUE(has<Discard>(job.arrive(grants[0])));  // counted already
+  EXPECT_TRUE(has<Discard>(job.on(Arrived{1, {}})));
+  EXPECT_EQ(job.schedule.counters().discarded, 3);
+  (void)job.notice(grants[1]);
+  EXPECT_TRUE(has<Discard>(job.on(Arrived{1, {grants[1].lease, grants[1].lease}})));
+  EXPECT_TRUE(has<RoundDone>(job.arrive(grants[1])));
+}
+
+TEST(Schedule, AnswersWhatComesTwiceTheSameWay) {
+  Job job(1);
+  const Grant g = only<Grant>(job.begin(1));
+  EXPECT_TRUE(has<Push>(job.notice(g)));
+  EXPECT_TRUE(has<Push>(job.notice(g)));
+  EXPECT_EQ(job.schedule.counters().compared, 0);  // one result, said twice
+  EXPECT_TRUE(has<RoundDone>(job.arrive(g)));
+  EXPECT_TRUE(has<Drop>(job.notice(g)));
+  EXPECT_TRUE(has<Drop>(job.notice({1, 12345, 0})));
+}
+
+TEST(Schedule, ALeaseOfAnOlderRoundOrAttemptCountsForNothing) {
+  Job job(1);
+  const Grant old = only<Grant>(job.begin(1));
+  (void)job.finish(old);
+  (void)job.begin(1);
+  EXPECT_TRUE(has<Drop>(job.notice(old)));
+  EXPECT_TRUE(has<Discard>(job.arrive(old)));
+
+  Job after_restart(1, {.attempt = 2, .round = 1});
+  const Grant now = only<Grant>(after_restart.begin(1));
+  EXPECT_NE(now.lease, old.lease);
+  EXPECT_TRUE(has<Discard>(after_restart.arrive(old)));
+  EXPECT_TRUE(has<RoundDone>(after_restart.finish(now)));
+}
+
+TEST(Schedule, ASilentLaneGetsABackupAndTheFirstClaimWins) {
+  Job job(2, {.silence = 30, .dead = 1000});
+  const Grant first = only<Grant>(job.begin(1));
+  EXPECT_FALSE(has<Grant>(job.live_until(20)));
+  (void)job.on(Beat{first.worker, first.lease, 1});
+  EXPECT_FALSE(has<Grant>(job.live_until(50)));
+  const Grant backup = only<Grant>(job.live_until(100));  // one, though the lane stays silent
+  EXPECT_EQ(backup.unit, 0);
+  EXPECT_NE(backup.worker, first.worker);
+  EXPECT_EQ(job.schedule.counters().backups, 1);
+
+  EXPECT_TRUE(has<Push>(job.notice(backup)));
+  const auto said = job.arrive(backup);
+  EXPECT_TRUE(has<RoundDone>(said));
+  EXPECT_EQ(only<Drop>(said).lease, first.lease);  // stop
+  // The hung lane gets nothing until it says that it is free.
+  EXPECT_EQ(only<Grant>(job.begin(2)).worker, backup.worker);
+  EXPECT_EQ(only<Grant>(job.on(Stopped{first.worker, first.lease})).worker, first.worker);
+}
+
+TEST(Schedule, ABeatThatComesTwiceIsNoSignOfProgress) {
+  Job job(2, {.silence = 30, .dead = 1000});
+  const Grant first = only<Grant>(job.begin(1));
+  (void)job.on(Beat{first.worker, first.lease, 5});
+  (void)job.live_until(25);
+  (void)job.on(Beat{first.worker, first.lease, 5});
+  (void)job.on(Beat{first.worker, first.lease, 4});
+  EXPECT_TRUE(has<Grant>(job.live_until(35)));
+}
+
+TEST(Schedule, AUnitMuchSlowerThanTheMedianGetsABackup) {
+  Job job(2, {.silence = kNever, .slow_factor = 3}, /*lanes=*/2);
+  const auto grants = all<Grant>(job.begin(4));
+  job.now = 2;
+  (void)job.on(Tick{});
+  for (size_t i = 0; i < 2; ++i) (void)job.finish(grants[i]);
+  EXPECT_FALSE(has<Grant>(job.live_until(9)));  // two finished: too few to say what is slow
+  Grant last = grants[3];
+  (void)job.finish(grants[2]);
+  EXPECT_TRUE(has<Grant>(job.live_until(10)));  // durations 2, 2, 9: median 2, and 10 > 3 * 2
+  EXPECT_EQ(job.schedule.counters().backups, 1);
+  EXPECT_TRUE(has<RoundDone>(job.finish(last)));
+}
+
+TEST(Schedule, NeverBacksUpOnTheSameWorker) {
+  Job job(1, {.silence = 5, .dead = 1000}, /*lanes=*/3);
+  (void)job.begin(1);
+  EXPECT_FALSE(has<Grant>(job.live_until(100)));
+}
+
+TEST(Schedule, ASecondResultIsComparedAndADifferenceReported) {
+  for (const Digest digest : {kSame, kOther}) {
+    Job job(2, {.silence = 5, .dead = 1000});
+    const Grant first = only<Grant>(job.begin(1));
+    const Grant backup = only<Grant>(job.live_until(10));
+    (void)job.notice(first, kSame);
+    const auto said = job.notice(backup, digest);
+    EXPECT_EQ(only<Drop>(said).lease, backup.lease);
+    EXPECT_EQ(has<Conflict>(said), digest == kOther);
+    EXPECT_EQ(job.schedule.counters().compared, 1);
+    EXPECT_EQ(job.schedule.counters().conflicts, digest == kOther ? 1 : 0);
+    EXPECT_TRUE(has<RoundDone>(job.arrive(first)));
+  }
+}
+
+TEST(Schedule, AVoidClaimIsLeasedAgainEvenWhereADuplicateWasDropped) {
+  Job job(2, {.silence = 5, .dead = 1000});
+  const Grant first = only<Grant>(job.begin(1));
+  const Grant backup = only<Grant>(job.live_until(10));
+  (void)job.notice(first);
+  EXPECT_TRUE(has<Drop>(job.notice(backup)));
+  const Grant again = only<Grant>(job.on(Lost{first.worker}));
+  EXPECT_TRUE(has<RoundDone>(job.finish(again)));
+  EXPECT_EQ(job.schedule.counters().compared, 2);  // the one that was lost had said its digest
+}
+
+TEST(Schedule, ASilentWorkerIsExpelled) {
+  Job job(2, {.silence = kNever, .dead = 60});
+  const auto grants = all<Grant>(job.begin(2));
+  (void)job.finish(grants[1]);
+  EXPECT_TRUE(job.live_until(60, /*silent=*/1).empty());
+  const auto said = job.live_until(62, /*silent=*/1);
+  EXPECT_EQ(only<Expel>(said).worker, 1);
+  EXPECT_EQ(only<Expel>(said).reason, "silent for 61 s");
+  EXPECT_EQ(only<Grant>(said).worker, 2);
+  EXPECT_EQ(job.schedule.workers(), 1);
+}
+
+TEST(Schedule, AHungLeaseIsGivenUpAndAWorkerWithNoOtherLaneExpelled) {
+  Job job(1, {.silence = 30, .dead = 60});
+  const Grant first = only<Grant>(job.begin(1));
+  auto said = job.live_until(62);
+  EXPECT_EQ(all<Drop>(said).at(0).lease, first.lease);
+  EXPECT_FALSE(has<Grant>(said));  // its only lane is not free
+  said = job.live_until(130);
+  EXPECT_EQ(only<Expel>(said).reason, "no lane has moved for 60 s");
+  EXPECT_EQ(only<Grant>(job.on(Joined{.worker = 2})).unit, 0);
+}
+
+TEST(Schedule, AClaimThatNeverArrivesIsGivenUp) {
+  Job job(1, {.silence = 30, .dead = 60});
+  const Grant first = only<Grant>(job.begin(1));
+  (void)job.notice(first);
+  const Grant again = only<Grant>(job.live_until(62));
+  EXPECT_EQ(again.unit, 0);
+  EXPECT_TRUE(has<Discard>(job.arrive(first)));
+  EXPECT_TRUE(has<RoundDone>(job.finish(again)));
+}
+
+TEST(Schedule, ALateTickRenewsAllAndExpiresNone) {
+  Job job(2, {.silence = 30, .dead = 60, .late = 10});
+  (void)job.begin(1);
+  EXPECT_TRUE(job.tick_at(1).empty());
+  EXPECT_TRUE(job.tick_at(500).empty());  // it was we who slept
+  EXPECT_TRUE(job.tick_at(505).empty());
+  EXPECT_TRUE(has<Grant>(job.live_until(540)));  // from then on silence counts again
+}
+
+TEST(Schedule, AnAuditedUnitIsLeasedTwiceAndTheRoundWaitsForBoth) {
+  Job job(2, {.audit = 1});
+  const auto grants = all<Grant>(job.begin(1));
+  ASSERT_EQ(grants.size(), 2U);
+  EXPECT_EQ(grants[0].unit, grants[1].unit);
+  EXPECT_NE(grants[0].worker, grants[1].worker);
+  EXPECT_FALSE(has<RoundDone>(job.finish(grants[1])));
+  const auto said = job.notice(grants[0], kOther);
+  EXPECT_TRUE(has<Conflict>(said));
+  EXPECT_TRUE(has<RoundDone>(said));
+  EXPECT_EQ(job.schedule.counters().audited, 1);
+}
+
+TEST(Schedule, ALoneWorkerAuditsItself) {
+  Job job(1, {.audit = 1});
+  const auto said = job.finish(only<Grant>(job.begin(1)));
+  EXPECT_FALSE(has<RoundDone>(said));
+  EXPECT_TRUE(has<RoundDone>(job.notice(only<Grant>(said))));
+  EXPECT_EQ(job.schedule.counters().compared, 1);
+}
+
+TEST(Schedule, AnAuditThatIsLostIsGivenUp) {
+  Job job(2, {.audit = 1});
+  const auto grants = all<Grant>(job.begin(1));
+  (void)job.finish(grants[0]);
+  EXPECT_TRUE(has<RoundDone>(job.on(Lost{grants[1].worker})));
+}
+
+TEST(Schedule, AuditsDependOnUnitAndRoundAlone) {
+  const auto audited = [](int64_t round, int workers) {
+    Job job(workers, {.round = round, .audit = 0.25}, /*lanes=*/200);
+    std::multiset<int> leased;
+    for (const Grant& g : all<Grant>(job.begin(100))) leased.insert(g.unit);
+    std::set<int> twice;
+    for (const int u : leased)
+      if (leased.count(u) == 2) twice.insert(u);
+    return twice;
+  };
+  EXPECT_EQ(audited(5, 1), audited(5, 3));
+  EXPECT_NE(audited(5, 1), audited(6, 1));
+  EXPECT_GT(audited(5, 1).size(), 10U);  // 25 of 100, give or take
+  EXPECT_LT(audited(5, 1).size(), 40U);
+}
+
+TEST(Schedule, AUnitThatKillsThreeWorkersOnTwoHostsStopsTheJob) {
+  Job job(0);
+  (void)job.begin(1);
+  const auto die_on = [&](WorkerId worker, const std::string& host) {
+    EXPECT_TRUE(has<Grant>(job.on(Joined{.worker = worker, .host = host})));
+    return job.on(Lost{worker});
+  };
+  // Ever so often on one host: that host may be ill.
+  for (WorkerId w = 1; w <= 4; ++w) EXPECT_FALSE(has<Poisoned>(die_on(w, "a")));
+  const Poisoned poisoned = only<Poisoned>(die_on(5, "b"));
+  EXPECT_EQ(poisoned.unit, 0);
+  EXPECT_EQ(poisoned.reason, "5 workers died while they computed unit 0: on a, b");
+  EXPECT_FALSE(has<Grant>(job.on(Joined{.worker = 6, .host = "c"})));
+}
+
+TEST(Schedule, WorkersWithoutAHostCountAsOneEach) {
+  Job job(0);
+  (void)job.begin(1);
+  for (WorkerId w = 1; w <= 3; ++w) {
+    EXPECT_TRUE(has<Grant>(job.on(Joined{.worker = w})));
+    EXPECT_EQ(has<Poisoned>(job.on(Lost{w})), w == 3);
+  }
+}
+
+TEST(Schedule, AWorkerThatDiesWithAFinishedResultIsNotTheUnitsFault) {
+  Job job(0);
+  (void)job.begin(1);
+  for (WorkerId w = 1; w <= 5; ++w) {
+    (void)job.notice(only<Grant>(job.on(Joined{.worker = w})));
+    EXPECT_FALSE(has<Poisoned>(job.on(Lost{w})));
+  }
+}
+
+}  // namespace
+}  // namespace superstep::reduce

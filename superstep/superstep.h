@@ -1,0 +1,118 @@
+// The front door: one function a verb. No exit, no signal handler, no global state.
+//
+//   superstep::Job job;
+//   job.use_data("iris.csv", "species");
+//   superstep::TrainResult done = superstep::train(job);
+//   fmt::print("{}\n", done.metrics.headline());               // error 3.33%
+//
+//   auto model = superstep::models::Model::load("runs/iris/1/model.safetensors");
+//   superstep::predict(done.run, {.data = "new.csv", .out = "answers.csv"});
+//
+// Everything throws superstep::Error (base/error.h): ConfigError where the caller can mend it.
+// Programs of your own (reduce/program.h) run by engines::run_local; see examples/kmeans.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "superstep/cluster/coordinator.h"
+#include "superstep/engines/local.h"
+#include "superstep/front_door/job.h"
+#include "superstep/models/model.h"
+#include "superstep/training/evaluation.h"
+
+namespace superstep {
+
+/// What the data came to, once they are counted.
+struct DataSummary {
+  int64_t train_rows = 0, valid_rows = 0, test_rows = 0, bad_records = 0;
+  int64_t columns = 0, classes = 0;
+  bool valid_from_train = true, test_from_train = false;
+};
+
+/// What is about to be trained.
+struct ModelSummary {
+  std::string kind, shape;  ///< "dbn", "64-256-128-10".
+  int64_t numbers = 0;
+  int64_t replicas = 0, lanes = 0;
+  bool resumed = false;
+  int64_t superstep = 0;    ///< Where a resumed run goes on.
+};
+
+/// Hears how training goes on; called on the thread that called train().
+class TrainListener : public cluster::Observer {
+ public:
+  virtual void on_data(const DataSummary&) {}
+  virtual void on_model(const ModelSummary&) {}
+  /// A phase of so many epochs begins: "pretrain.0", "finetune".
+  virtual void on_phase(const std::string& /*phase*/, int64_t /*epochs*/) {}
+};
+
+struct TrainOptions {
+  bool resume = false;             ///< Go on with the run in output.dir, or else with the latest.
+  std::stop_token stop;            ///< Stop after the superstep under way, resumable.
+  TrainListener* listener = nullptr;
+};
+
+struct TrainResult {
+  bool finished = false;           ///< False: stopped; resume it with the same job.
+  std::string run;                 ///< The run's folder.
+  std::string model, report;       ///< Paths of the model file and of report.html.
+  std::string sha256;              ///< Of the model file.
+  training::Metrics metrics;          ///< On the test rows if there are any, else on those to choose by.
+  std::string metrics_rows;        ///< "test", "valid" or "train": the rows that `metrics` is of.
+  std::optional<double> valid_error;
+  int64_t best_epoch = 0, epochs = 0;
+  bool reproducible = true;
+  int64_t first_superstep = 0, supersteps = 0;  ///< This call ran these of so many in all.
+  std::vector<int64_t> units_by_lane;
+};
+
+/// Trains: reads, fits, trains in all phases, evaluates, writes model and report.
+TrainResult train(Job& job, const TrainOptions& options = {});
+
+/// How a model does on data that hold the label.
+struct EvaluateOptions {
+  std::string data;
+  std::string label;               ///< Where it is named otherwise than in training.
+  int lanes = 0;
+};
+training::Metrics evaluate(const std::string& model_or_run, const EvaluateOptions& options);
+
+/// Writes one line a row: the row's number, the answer, and the probability of each class.
+struct PredictOptions {
+  std::string data;
+  std::string out = "-";           ///< A path (CSV), or "-" for standard output.
+};
+/// Returns the number of rows.
+int64_t predict(const std::string& model_or_run, const PredictOptions& options);
+
+/// A commented job file that trains on these data as they are.
+std::string init_job(const std::string& data, const std::string& label);
+/// Writes it, whole or not at all.
+void write_job(const std::string& path, const std::string& text);
+
+/// A person's description of a model file, a run or a job file; `json` for programs.
+std::string describe(const std::string& path, const std::vector<std::string>& assignments,
+                     bool json);
+
+/// Trains the run's job again, elsewhere, and compares the model files.
+struct VerifyResult {
+  bool same = false;
+  std::string sha256, again;       ///< The model's, and that of the second training.
+  std::string first_difference;    ///< The tensor where they part, when they do.
+};
+VerifyResult verify(const std::string& run, int lanes, const TrainOptions& options = {});
+
+/// Pictures of a model in a folder: filters of the first layer; reconstructions beside originals
+/// where the model reconstructs and `data` is given. Returns the paths.
+std::vector<std::string> render(const std::string& model_or_run, const std::string& data,
+                                const std::string& out);
+
+/// The path of the model file of a model file, a run, or a folder of runs (its latest).
+std::string find_model(const std::string& path);
+
+}  // namespace superstep

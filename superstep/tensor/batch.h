@@ -1,0 +1,45 @@
+// A batch of rows, the one format that every source becomes, and the two types that cross rooms:
+// Source (row numbers in, a batch out) and GradSink (where a layer hands its gradients).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "superstep/tensor/tensor.h"
+
+namespace superstep {
+
+/// Rows of features with what is to be learned of them.
+struct Batch {
+  std::vector<int64_t> row_numbers;  ///< The number of each row in its data set: keys of randomness.
+  Tensor x;                          ///< (rows, features).
+  std::vector<int32_t> labels;       ///< The class of each row, or empty. Never out of range.
+  Tensor targets;                    ///< (rows, outputs) to regress on, or empty.
+
+  [[nodiscard]] int64_t rows() const { return static_cast<int64_t>(row_numbers.size()); }
+};
+
+/// Rows by number. Reading is safe from many threads at once.
+class Source {
+ public:
+  virtual ~Source() = default;
+  /// Number of features of a row.
+  [[nodiscard]] virtual int64_t columns() const = 0;
+  /// Fills `batch` with these rows, in this order; its memory is reused.
+  virtual void read(std::span<const int64_t> rows, Batch& batch) const = 0;
+};
+
+/// Takes the gradient of a loss, tensor by tensor (index in the ParamSet). A sink, not a buffer:
+/// plain SGD moves the weights at once, momentum accumulates into the velocity. A layer therefore
+/// computes the gradient of its input before it hands over its own.
+class GradSink {
+ public:
+  virtual ~GradSink() = default;
+  /// gradient[param] += a^T b, with a (rows, m), b (rows, n) and the tensor (m, n).
+  virtual void add_product(int param, ConstMatrix a, ConstMatrix b) = 0;
+  /// gradient[param] += values, of the tensor's size.
+  virtual void add(int param, std::span<const float> values) = 0;
+};
+
+}  // namespace superstep

@@ -1,0 +1,126 @@
+#include "superstep/training/fit.h"
+
+#include <algorithm>
+
+namespace superstep::training {
+
+using reduce::Outcome;
+using reduce::Report;
+using reduce::Round;
+using reduce::State;
+
+namespace {
+
+constexpr int64_t kRowsOfAStatisticsUnit = 65'536;
+
+// State::notes: the row index, then the statistics (empty before their round).
+struct Notes {
+  Bytes index, statistics;
+
+  static Notes from(const Bytes& bytes) {
+    ByteReader in(bytes, "the notes of fit");
+    Notes notes;
+    notes.index = in.get_string();
+    notes.statistics = in.get_string();
+    in.finish();
+    return notes;
+  }
+  [[nodiscard]] Bytes to_bytes() const {
+    ByteWriter out;
+    out.put_string(index);
+    out.put_string(statistics);
+    return std::move(out).take();
+  }
+};
+
+}  // namespace
+
+FitProgram::FitProgram(std::shared_ptr<const data::DataSet> data, FitOptions options)
+    : data_(std::move(data)), options_(std::move(options)) {}
+
+data::Target FitProgram::target(const data::RowIndex& index) const {
+  return data::infer_target(index, data_->schema(), options_.task);
+}
+
+std::optional<Round> FitProgram::next(const Round* last, const State& state) const {
+  if (!last) {
+    Round round{.phase = "index", .epoch = 0, .superstep = 0, .args = {}, .units = {}};
+    for (int64_t split = 0; split < data_->splits(); ++split)
+      round.units.push_back({.id = split, .begin = split, .end = split + 1, .weight = 1});
+    return round;
+  }
+  if (last->phase != "index") return std::nullopt;
+  const Bytes index_bytes = Notes::from(state.notes).index;
+  const auto index = data::RowIndex::from_bytes(index_bytes);
+  const bool numbers = target(index).task == data::Task::kRegress;
+  const auto scale = data::Scaling::resolve(options_.scale, data_->schema());
+  if (!numbers && !data::Scaling::needs_statistics(scale, data_->schema())) return std::nullopt;
+  Round round{
+      .phase = "statistics", .epoch = 0, .superstep = 1, .args = index_bytes, .units = {}};
+  for (int64_t begin = 0; begin < index.rows; begin += kRowsOfAStatisticsUnit) {
+    const int64_t end = std::min(begin + kRowsOfAStatisticsUnit, index.rows);
+    round.units.push_back({.id = begin / kRowsOfAStatisticsUnit,
+                           .begin = begin,
+                           .end = end,
+                           .weight = end - begin});
+  }
+  return round;
+}
+
+reduce::UpdateSpec FitProgram::update_spec(const Round&) const {
+  return {ParamSet().shared_layout(), {}};
+}
+
+Outcome FitProgram::compute(const reduce::Task& task) const {
+  Outcome outcome;
+  if (task.round.phase == "index") {
+    outcome.blob = data::index_split(*data_, static_cast<int>(task.unit.begin)).to_bytes();
+  } else {
+    const auto index = data::RowIndex::from_bytes(task.round.args);
+    outcome.blob =
+        data::statistics(*data_, index, task.unit.begin, task.unit.end, options_.training)
+            .to_bytes();
+  }
+  return outcome;
+}
+
+Report FitProgram::apply(const Round& round, State& state, const reduce::ExactSum&,
+                         const std::vector<Bytes>& blobs) const {
+  Notes notes;
+  double rows = 0;
+  if (round.phase == "index") {
+    std::vector<data::SplitIndex> splits;
+    for (const Bytes& blob : blobs) splits.push_back(data::SplitIndex::from_bytes(blob));
+    const auto index = data::RowIndex::merge(splits);
+    rows = static_cast<double>(index.rows);
+    notes.index = index.to_bytes();
+  } else {
+    notes = Notes::from(state.notes);
+    data::Statistics all;
+    for (const Bytes& blob : blobs) all.add(data::Statistics::from_bytes(blob));
+    if (!all.columns.empty()) rows = static_cast<double>(all.columns.front().count);
+    notes.statistics = all.to_bytes();
+  }
+  state.notes = notes.to_bytes();
+  return {.event = "phase", .measures = {{"rows", rows}}};
+}
+
+Fitted FitProgram::result(const State& state) const {
+  const Notes notes = Notes::from(state.notes);
+  data::Statistics statistics;
+  if (!notes.statistics.empty()) statistics = data::Statistics::from_bytes(notes.statistics);
+  Fitted fitted;
+  fitted.index = data::RowIndex::from_bytes(notes.index);
+  fitted.target = target(fitted.index);
+  if (fitted.target.task == data::Task::kRegress) {
+    // Numbers are learned in units of their deviation, whatever they count.
+    fitted.target.mean = statistics.label.mean();
+    const double deviation = statistics.label.deviation();
+    fitted.target.deviation = deviation > 0 ? deviation : 1;
+  }
+  fitted.scaling =
+      data::Scaling::fit(options_.scale, data_->schema(), statistics, options_.threshold);
+  return fitted;
+}
+
+}  // namespace superstep::training
