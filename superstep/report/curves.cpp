@@ -63,12 +63,13 @@ std::vector<std::string> phases_of(std::span<const MetricLine> metrics) {
   return phases;
 }
 
-void mark_lowest(Chart& chart, const Curve& curve) {
-  const auto lower = [](const auto& a, const auto& b) { return a.second < b.second; };
-  const auto best = std::min_element(curve.begin(), curve.end(), lower);  // the first of equals
-  if (best == curve.end()) return;
-  chart.mark = static_cast<double>(best->first);
-  chart.mark_label = fmt::format("best at {}", best->first);
+/// The epoch that was kept, as the trainer says in its last line that names one.
+void mark_best(Chart& chart, std::span<const MetricLine> metrics) {
+  const Curve best = curve_of(metrics, "finetune", "best_epoch");
+  if (best.empty()) return;
+  const auto epoch = static_cast<int64_t>(best.rbegin()->second);
+  chart.mark = static_cast<double>(epoch);
+  chart.mark_label = fmt::format("best at {}", epoch);
 }
 
 Chart epoch_chart(const char* title, const char* y_label) {
@@ -99,10 +100,9 @@ std::vector<Chart> curves(std::span<const MetricLine> metrics) {
   std::vector<std::pair<std::string, Curve>> layers;
   for (const std::string& phase : phases_of(metrics)) {
     if (!is_pretraining(phase)) continue;
-    Curve curve = curve_of(metrics, phase, "reconstruction_error");
-    if (curve.empty()) curve = curve_of(metrics, phase, loss);
     const std::string name = phase_text(phase);
-    layers.emplace_back(name.substr(std::min(name.size(), name.find(' ') + 1)), std::move(curve));
+    layers.emplace_back(name.substr(std::min(name.size(), name.find(' ') + 1)),
+                        curve_of(metrics, phase, loss));
   }
   add_curves(pretraining, layers);
   keep(std::move(pretraining));
@@ -110,20 +110,14 @@ std::vector<Chart> curves(std::span<const MetricLine> metrics) {
   Chart losses = epoch_chart("Finetuning: loss", "loss");
   add_curves(losses, {{"training rows", curve_of(metrics, "finetune", loss)},
                       {"rows to choose by", curve_of(metrics, "finetune", "valid_loss")}});
+  mark_best(losses, metrics);
   keep(std::move(losses));
 
-  const Curve error = curve_of(metrics, "finetune", "valid_error");
   Chart errors = epoch_chart("Finetuning: error on the rows to choose by", "error");
   errors.percent = true;
-  add_curves(errors, {{"error", error}});
-  mark_lowest(errors, error);
+  add_curves(errors, {{"error", curve_of(metrics, "finetune", "valid_error")}});
+  mark_best(errors, metrics);
   keep(std::move(errors));
-
-  const Curve rmse = curve_of(metrics, "finetune", "valid_rmse");
-  Chart roots = epoch_chart("Finetuning: root mean square error on the rows to choose by", "RMSE");
-  add_curves(roots, {{"RMSE", rmse}});
-  mark_lowest(roots, rmse);
-  keep(std::move(roots));
   return charts;
 }
 

@@ -3,9 +3,9 @@
 // A point of a curve is an epoch: the line that closed it (event "epoch", or "phase" for the last
 // one). Epochs are counted from 1 here. What is looked for, by name:
 //
-//   phase "pretrain.L"   reconstruction_error, else the loss: a curve a layer
+//   phase "pretrain.L"   loss, the error of the reconstruction: a curve a layer
 //   phase "finetune"     loss; and of the rows to choose by: valid_loss, valid_error (a share of
-//                        rows), valid_rmse
+//                        rows), best_epoch (the one that was kept so far, from 1)
 #pragma once
 
 #include <span>

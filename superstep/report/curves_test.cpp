@@ -38,25 +38,22 @@ TEST(Curves, DrawsACurveALayerOfPretraining) {
   EXPECT_TRUE(std::isnan(charts[0].series[1].y[1]));
 }
 
-TEST(Curves, TakesTheReconstructionErrorBeforeTheLoss) {
-  std::vector<MetricLine> metrics = {line("epoch", "pretrain.0", 0, 0.5)};
-  metrics[0].numbers["reconstruction_error"] = 0.125;
-  EXPECT_EQ(curves(metrics).at(0).series.at(0).y, (std::vector<double>{0.125}));
-}
-
-// The lowest error, 0.1, is reached in epochs 2 and 3: the first of them is the best.
-TEST(Curves, MarksTheFirstOfTheBestEpochs) {
+// The error, 0.1, is the same in epochs 2 and 3; the trainer kept the third, for its loss.
+TEST(Curves, MarksTheEpochThatTheTrainerKept) {
   std::vector<MetricLine> metrics;
-  const double errors[] = {0.3, 0.1, 0.1, 0.2};
+  const double errors[] = {0.3, 0.1, 0.1, 0.2}, best[] = {1, 2, 3, 3};
   for (int64_t e = 0; e < 4; ++e) {
     metrics.push_back(line("epoch", "finetune", e, 1));
     metrics.back().numbers["valid_error"] = errors[e];
+    metrics.back().numbers["best_epoch"] = best[e];
   }
   const auto charts = curves(metrics);
   ASSERT_EQ(charts.size(), 2U);  // loss, error
   EXPECT_TRUE(charts[1].percent);
-  EXPECT_EQ(charts[1].mark, 2.0);
-  EXPECT_EQ(charts[1].mark_label, "best at 2");
+  for (const Chart& chart : charts) {
+    EXPECT_EQ(chart.mark, 3.0);
+    EXPECT_EQ(chart.mark_label, "best at 3");
+  }
 }
 
 TEST(Curves, DrawsNothingOfNothing) { EXPECT_TRUE(curves({}).empty()); }
