@@ -11,6 +11,7 @@ build:  ## install what is missing and build the command: build/release/bin/supe
 	cmake --build build/release --target superstep
 
 quickstart: build  ## train on real handwritten digits and print the held-out error
+	cmake --build build/release --target nearest_neighbour
 	examples/digits/run.sh
 
 test:  ## build and test everything: release, thread and address sanitizers, minimal

@@ -30,6 +30,7 @@ namespace superstep {
 struct DataSummary {
   int64_t train_rows = 0, valid_rows = 0, test_rows = 0, bad_records = 0;
   int64_t columns = 0, classes = 0;
+  bool classes_may_be_numbers = false;  ///< Many whole numbers: perhaps a number is to be learned.
   bool valid_from_train = true, test_from_train = false;
 };
 
@@ -53,7 +54,7 @@ class TrainListener : public cluster::Observer {
 
 struct TrainOptions {
   bool resume = false;             ///< Go on with the run in output.dir, or else with the latest.
-  std::stop_token stop;            ///< Stop after the superstep under way, resumable.
+  std::stop_token stop = {};       ///< Stop after the superstep under way, resumable.
   TrainListener* listener = nullptr;
 };
 

@@ -1,13 +1,23 @@
-// k-means (Lloyd 1982) as a Program: each superstep assigns rows to their nearest centre, sums the
-// rows of every centre exactly, and moves the centres. The centres have the same bits on any number
-// of workers. This file is the whole algorithm; main is in kmeans_main.cpp.
+// k-means (Lloyd 1982) as a Program: each superstep assigns rows to their nearest centre, adds up
+// the rows of every centre, and moves the centres to the means. Units of rows are fixed and their
+// sums are added exactly, so the centres have the same bits on any number of workers. This file is
+// the whole algorithm; main is in kmeans_main.cpp.
+//
+//   KMeans program(source, rows, {.clusters = 3});
+//   State state = engines::run_local(program, 2, {}).run.state;   // state.shared.matrix("centres")
+//
+// Limits: values of at most 2^30 / rows_a_unit; a centre that no row is nearest to stays.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
+#include "superstep/base/error.h"
+#include "superstep/base/rng.h"
 #include "superstep/reduce/program.h"
 
-using namespace superstep;          // an example may
+using namespace superstep;  // an example may
 using namespace superstep::reduce;
 
 class KMeans : public Program {
@@ -17,11 +27,16 @@ class KMeans : public Program {
     uint64_t seed = 1;
   };
   KMeans(const Source& source, std::vector<int64_t> rows, Options options)
-      : source_(source), rows_(std::move(rows)), options_(options) {}
+      : source_(source), rows_(std::move(rows)), options_(options) {
+    if (options_.clusters < 1 || options_.clusters > std::ssize(rows_))
+      throw ConfigError("clusters: wanted 1 to {} (the rows), got {}", rows_.size(),
+                        options_.clusters);
+  }
 
   // Centres begin on rows drawn by key.
   State initial() const override {
-    State state{.shared = ParamSet({{"centres", {options_.clusters, source_.columns()}}})};
+    State state;
+    state.shared = ParamSet({{"centres", {options_.clusters, source_.columns()}}});
     std::vector<int64_t> order(rows_.size());
     fill_permutation(RngKey(options_.seed).fold("centres"), order);
     for (int64_t& i : order) i = rows_[static_cast<size_t>(i)];
@@ -59,8 +74,10 @@ class KMeans : public Program {
     source_.read(std::span(rows_).subspan(static_cast<size_t>(task.unit.begin),
                                           static_cast<size_t>(task.unit.weight)),
                  batch);
-    Outcome out{.update = ParamSet(update_spec(task.round).layout), .weight = batch.rows()};
-    const auto x = batch.x.matrix(), centres = task.shared.matrix(0);
+    Outcome out;
+    out.update = ParamSet(update_spec(task.round).layout);
+    out.weight = batch.rows();
+    const ConstMatrix x = batch.x.matrix(), centres = task.shared.matrix(0);
     for (int64_t r = 0; r < x.rows; ++r) {
       double nearest = std::numeric_limits<double>::infinity();
       int64_t at = 0;
@@ -80,7 +97,7 @@ class KMeans : public Program {
   }
 
   Report apply(const Round&, State& state, const ExactSum& sum,
-                                  const std::vector<Bytes>&) const override {
+               const std::vector<Bytes>&) const override {
     double moved = 0;
     for (int64_t c = 0; c < options_.clusters; ++c) {
       const double count = sum.value(1, static_cast<size_t>(c));

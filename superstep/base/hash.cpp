@@ -50,6 +50,8 @@ std::string sha256_file(const std::string& path) {
   std::vector<char> buffer(1 << 20);
   while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0)
     sha.update(buffer.data(), static_cast<size_t>(file.gcount()));
+  // A folder opens, and only reading it fails.
+  if (file.bad()) throw FileError("{}: cannot be read: {}", path, std::strerror(errno));
   return sha.hex();
 }
 

@@ -3,6 +3,7 @@
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage or config, 75 stopped and resumable.
 
+#include <malloc.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -28,6 +29,16 @@ report::ProgressStyle progress_style() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.width = size.ws_col;
   return style;
+}
+
+// Tensors of some MB live for a superstep and go. glibc soon takes them from its heap, where what
+// outlives them leaves holes: 2.5 times the memory on MNIST, and no faster. A fixed threshold gives
+// each a mapping of its own.
+void keep_large_blocks_off_the_heap() {
+#ifdef M_MMAP_THRESHOLD  // glibc
+  constexpr int kLarge = 1 << 20;
+  mallopt(M_MMAP_THRESHOLD, kLarge);
+#endif
 }
 
 struct TrainArguments {
@@ -76,8 +87,8 @@ int run_train(const TrainArguments& arguments, bool workers_given) {
 }
 
 void print_metrics(const training::Metrics& metrics) {
-  std::cout << fmt::format("rows       {}\n{}\n", report::with_commas(metrics.rows),
-                           metrics.headline());
+  std::cout << fmt::format("{}\n{:<18} {}\n", metrics.headline(), "rows",
+                           report::with_commas(metrics.rows));
   const auto line = [](const char* name, const std::optional<double>& value) {
     if (value) std::cout << fmt::format("{:<18} {:.4f}\n", name, *value);
   };
@@ -97,9 +108,21 @@ void print_metrics(const training::Metrics& metrics) {
                              report::with_commas(c.rows), c.precision, c.recall, c.f1);
 }
 
+// CLI11 says of a word that is no verb only that a verb is wanted.
+void check_verb(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::string verbs;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (verb->check_name(argv[1])) return;
+    verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
+  }
+  throw ConfigError("no verb '{}'; there are {}", argv[1], verbs);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_large_blocks_off_the_heap();
   CLI::App app{
       "Superstep trains deep networks where the data are: one command, the same model to the byte\n"
       "on any number of workers."};
@@ -190,12 +213,18 @@ int main(int argc, char** argv) {
   std::string describe_path;
   std::vector<std::string> describe_assignments;
   bool describe_json = false;
-  describe_command->add_option("path", describe_path, "A job file, a run's folder or a model file")
-      ->required();
+  describe_command->add_option("path", describe_path, "A job file, a run's folder or a model file");
+  bool describe_defaults = false;
+  describe_command->add_flag("--defaults", describe_defaults,
+                             "Instead: a job file with every key, its meaning and its default");
   describe_command->add_option("--set", describe_assignments, "Any key of the job");
   describe_command->add_flag("--json", describe_json, "For programs");
-  describe_command->callback(
-      [&] { std::cout << describe(describe_path, describe_assignments, describe_json); });
+  describe_command->callback([&] {
+    if (describe_path.empty() != describe_defaults)
+      throw ConfigError("describe: wanted a path, or --defaults alone");
+    std::cout << (describe_defaults ? Job().document.to_toml()
+                                    : describe(describe_path, describe_assignments, describe_json));
+  });
 
   auto* verify_command =
       app.add_subcommand("verify", "Train a run's job again and compare the bytes of the models");
@@ -228,7 +257,10 @@ int main(int argc, char** argv) {
   });
 
   try {
+    check_verb(app, argc, argv);
     app.parse(argc, argv);
+    std::cout.flush();
+    if (!std::cout) throw FileError("standard output: cannot write");
     return status;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;

@@ -14,6 +14,8 @@ void TrainingView::on_data(const DataSummary& data) {
   text += fmt::format("; {} columns", with_commas(data.columns));
   if (data.classes) text += fmt::format(", {} classes", with_commas(data.classes));
   printer_.line("data", text);
+  if (data.classes_may_be_numbers)
+    printer_.line("", "the classes are numbers; to predict a number: --set model.task=regress");
   if (data.bad_records)
     printer_.line("", fmt::format("{} bad records skipped: see bad-records.jsonl",
                                   with_commas(data.bad_records)));

@@ -166,8 +166,8 @@ RunResult Coordinator::run() {
     }
     if (next && checkpointer_) checkpointer_->offer(state_, private_states_, *round);
     round = std::move(next);
-    if (!round) result_.finished = true;
   }
+  result_.finished = !round;
   result_.state = std::move(state_);
   result_.counters = schedule_.counters();
   return std::move(result_);
@@ -178,6 +178,7 @@ void Coordinator::run_round(const Round& round) {
   auto spec = program_.update_spec(round);
   sum_ = std::make_shared<SharedSum>(spec, planned_weight(round), std::max<int64_t>(units, 1));
   blobs_.assign(round.units.size(), {});
+  new_private_states_.assign(round.units.size(), {});
   notices_.clear();
   units_of_leases_.clear();
   compute_seconds_ = 0;
@@ -200,11 +201,20 @@ void Coordinator::run_round(const Round& round) {
   }
   result_.units += units;
 
+  // Only now: a unit that is leased a second time begins from the state that it had the first time.
+  for (size_t u = 0; u < round.units.size(); ++u) {
+    Bytes& after = new_private_states_[u];
+    if (after.empty())
+      private_states_.erase(round.units[u].id);
+    else
+      private_states_[round.units[u].id] = std::move(after);
+  }
   start_.reset();
   for (auto& [id, door] : doors_) door->worker.begin(nullptr);
   // A unit that nobody waits for may still read the old state: then it keeps it, and we a copy.
   if (shared.use_count() == 1) {
-    std::atomic_thread_fence(std::memory_order_acquire);
+    // use_count() orders nothing; letting go of a copy does: what the lanes read, they read before.
+    std::shared_ptr<ParamSet>(shared).reset();
     state_.shared = std::move(*shared);
   } else {
     state_.shared = *shared;
@@ -239,11 +249,8 @@ void Coordinator::handle(Message message) {
               Notice& notice = notices_.at(arrived.lease);
               for (const int unit : fold->units) {
                 blobs_.at(static_cast<size_t>(unit)) = std::move(notice.blob);
-                const auto id = start_->round.units.at(static_cast<size_t>(unit)).id;
-                if (notice.private_state.empty())
-                  private_states_.erase(id);
-                else
-                  private_states_[id] = std::move(notice.private_state);
+                new_private_states_.at(static_cast<size_t>(unit)) =
+                    std::move(notice.private_state);
               }
               compute_seconds_ += notice.compute_seconds;
             }

@@ -8,6 +8,7 @@
 //   RunResult result = coordinator.run();
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -33,6 +34,11 @@ struct RoundDone {
   double seconds = 0;          ///< Wall time of the round.
   double compute_seconds = 0;  ///< Spent in compute(), summed over the units.
   int lanes = 0;
+
+  /// What the lanes did not compute in: waiting for units, summing, moving the state.
+  [[nodiscard]] double wait_seconds() const {
+    return std::max(0.0, seconds * lanes - compute_seconds);
+  }
 };
 
 class Observer {
@@ -43,11 +49,11 @@ class Observer {
 
 struct RunOptions {
   RunFolder* folder = nullptr;  ///< Where checkpoints and metrics go; none when null.
-  Bytes job;  ///< What must be the same to go on: the hash of config and data.
+  Bytes job = {};  ///< What must be the same to go on: the hash of config and data.
   double checkpoint_seconds = 30;
-  reduce::ScheduleOptions schedule;  ///< `attempt` and `round` are filled in here.
-  std::optional<Resume> resume;  ///< Where to go on from.
-  std::stop_token stop;          ///< Asked between rounds; a checkpoint is written before stopping.
+  reduce::ScheduleOptions schedule = {};  ///< `attempt` and `round` are filled in here.
+  std::optional<Resume> resume = {};  ///< Where to go on from.
+  std::stop_token stop = {};     ///< Asked between rounds; a checkpoint is written before stopping.
   Observer* observer = nullptr;
 };
 
@@ -131,7 +137,8 @@ class Coordinator {
 
   // The coordinator's own thread alone.
   reduce::State state_;
-  std::map<int64_t, Bytes> private_states_;  // by unit id
+  std::map<int64_t, Bytes> private_states_;  // by unit id, as the round began
+  std::vector<Bytes> new_private_states_;    // of each unit of the round, as it ends
   std::shared_ptr<const RoundStart> start_;
   std::shared_ptr<SharedSum> sum_;
   std::unordered_map<LeaseId, Notice> notices_;  // waiting for their update

@@ -1,6 +1,6 @@
 #include "superstep/cluster/metrics_line.h"
 
-#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "superstep/cluster/coordinator.h"
@@ -15,14 +15,17 @@ std::string metrics_line(const RoundDone& done) {
   line["superstep"] = done.round.superstep;
   for (const auto& [name, value] : done.report.measures) {
     // Whole numbers (rows, errors) read better without ".0".
-    if (value == static_cast<double>(static_cast<int64_t>(value)))
+    constexpr double kExact = 9007199254740992.0;  // 2^53; false for NaN, too
+    if (std::abs(value) < kExact && value == std::trunc(value))
       line[name] = static_cast<int64_t>(value);
     else
       line[name] = value;
   }
+  // A round that only looks at the data (means for the biases of an rbm) has no loss.
+  if (!line.contains("loss")) line["loss"] = nullptr;
   line["seconds"] = done.seconds;
   line["compute_seconds"] = done.compute_seconds;
-  line["wait_seconds"] = std::max(0.0, done.seconds * done.lanes - done.compute_seconds);
+  line["wait_seconds"] = done.wait_seconds();
   line["bytes_in"] = 0;  // in one process nothing is moved
   line["bytes_out"] = 0;
   line["workers"] = done.lanes;

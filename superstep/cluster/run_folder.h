@@ -25,7 +25,7 @@ class RunFolder {
   /// Throws Error where a later attempt has claimed the folder.
   void check_claim() const;
 
-  /// Appends a line to metrics.jsonl.
+  /// Appends a line to metrics.jsonl. Throws Error where a later attempt has claimed the folder.
   void append_metrics(std::string_view line);
   [[nodiscard]] int64_t metrics_size() const { return metrics_->position(); }
   /// Cuts metrics.jsonl back to what a checkpoint knew.

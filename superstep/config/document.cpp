@@ -129,8 +129,7 @@ class Loader {
       case Kind::kNumber:
         return number(p, node);
       case Kind::kText:
-        if (const auto* digits = node.as_integer()) return fmt::format("{}", digits->get());
-        return text(p, node);
+        return name_or_number(p, node);
       case Kind::kFlag:
         if (const auto* flag = node.as_boolean()) return flag->get();
         refuse(p, shown(node));
@@ -141,7 +140,8 @@ class Loader {
       case Kind::kNumbers:
         return list<double>(p, node, number);
       case Kind::kTexts:
-        return list<std::string>(p, node, text);
+        if (!node.is_array()) return std::vector{name_or_number(p, node)};  // a list of one
+        return list<std::string>(p, node, name_or_number);
       case Kind::kLocation:
         return location(p, node);
     }
@@ -171,6 +171,11 @@ class Loader {
     const auto* value = node.as_string();
     if (value == nullptr) refuse(p, shown(node));
     return value->get();
+  }
+  /// A text; columns, say, may be given by number, without quotes.
+  static std::string name_or_number(const Place& p, const toml::node& node) {
+    if (const auto* digits = node.as_integer()) return fmt::format("{}", digits->get());
+    return text(p, node);
   }
   static std::string choice(const Place& p, const toml::node& node) {
     std::string value = text(p, node);

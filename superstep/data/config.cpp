@@ -21,6 +21,9 @@ void DataConfig::declare(config::Section& s) {
   s.number("valid_fraction", valid_fraction,
            "Share of the other rows kept to choose by, without valid.",
            {.min = 0, .max = 1, .max_exclusive = true});
+  s.integers("image", image,
+             "Rows of a table that are pictures: height, width. Known without it for IDX.",
+             {.min = 1, .max = 1e6});
   s.choice("scale", scale, "How values become features; infer: minmax for bytes, else standardise.",
            {"infer", "standardise", "minmax", "binarise", "none"});
   s.number("threshold", threshold,

@@ -7,6 +7,7 @@
 // CSV and IDX, plain or gzip; features are numbers without gaps.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct DataConfig {
   std::vector<std::string> drop;        ///< Columns to leave out, by name or number.
   double test_fraction = 0;             ///< Of all rows, when `test` is not given.
   double valid_fraction = 0.1;          ///< Of the rows that remain, when `valid` is not given.
+  std::vector<int64_t> image;           ///< Height and width where rows are pictures; {}: by format.
   std::string scale = "infer";          ///< Or "standardise", "minmax", "binarise", "none".
   double threshold = 0.5;               ///< Of binarise, as a fraction of the range.
   std::string on_bad_record = "error";  ///< Or "skip".

@@ -84,7 +84,7 @@ Target infer_target(const RowIndex& index, const Schema& schema, std::string_vie
   target.label = schema.label;
   if (task == "none" || (task == "infer" && !schema.has_label())) return target;
   if (!schema.has_label())
-    throw ConfigError("[model] task = {}: the rows have no label; data.label names its column",
+    throw ConfigError("[model] task = {}: the rows have no label; name its column (--label, or data.label)",
                       config::in_quotes(task));
   if (task == "regress" || (task == "infer" && !looks_like_classes(index))) {
     if (!labels.some_text.empty())

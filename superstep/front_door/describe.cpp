@@ -19,6 +19,11 @@ std::string_view task_name(data::Task task) {
   return "none";
 }
 
+std::string label_of(const models::Model& model) {
+  const bool by_number = model.schema().label_column >= 0 && !model.schema().named;
+  return by_number ? "column " + model.target().label : "'" + model.target().label + "'";
+}
+
 std::string describe_model(const std::string& path, bool as_json) {
   const auto model = models::Model::load(path);
   const auto& network = model.network();
@@ -40,11 +45,11 @@ std::string describe_model(const std::string& path, bool as_json) {
   std::string text = fmt::format("{} {}, {} numbers\n", model.config().kind, network.describe(),
                                  numbers);
   if (model.target().task == data::Task::kClassify) {
-    text += fmt::format("classifies '{}':", model.target().label);
+    text += fmt::format("classifies {}:", label_of(model));
     for (const auto& name : model.target().classes.names()) text += " " + name;
     text += "\n";
   } else if (model.target().task == data::Task::kRegress) {
-    text += fmt::format("predicts '{}', a number\n", model.target().label);
+    text += fmt::format("predicts {}, a number\n", label_of(model));
   }
   text += fmt::format("from {} columns", model.schema().columns);
   constexpr int64_t kNamed = 12;

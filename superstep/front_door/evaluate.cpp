@@ -5,7 +5,7 @@ namespace superstep {
 training::Metrics evaluate(const std::string& model_or_run, const EvaluateOptions& options) {
   const auto model = models::Model::load(find_model(model_or_run));
   data::DataConfig config;
-  config.label = options.label.empty() ? model.schema().label : options.label;
+  config.label = options.label;  // where it is not named, it is the column of training
   const auto rows = front_door::open_rows(model, {.rows = options.data, .labels = {}}, config);
   if (model.loss() && !rows.source->data().schema().has_label())
     throw DataError(

@@ -24,7 +24,7 @@ std::string header(const models::Model& model) {
     case data::Task::kClassify:
       line += ",predicted,probability";
       for (const std::string& name : model.target().classes.names())
-        line += "," + field("p(" + name + ")");
+        line += fmt::format(",{}", field(fmt::format("p({})", name)));
       break;
     case data::Task::kRegress: line += ",predicted"; break;
     case data::Task::kNone:
@@ -49,10 +49,9 @@ std::string line_of(const models::Model& model, int64_t number, std::span<const 
 
 int64_t predict(const std::string& model_or_run, const PredictOptions& options) {
   const auto model = models::Model::load(find_model(model_or_run));
-  data::DataConfig config;
-  // The label may be there or not; where it is, it is left out.
-  config.label = model.schema().label;
-  const auto rows = front_door::open_rows(model, {.rows = options.data, .labels = {}}, config);
+  // The label may be there or not; where it is, nobody looks at it.
+  const auto rows = front_door::open_rows(model, {.rows = options.data, .labels = {}}, {},
+                                          front_door::Labels::kIgnored);
 
   std::unique_ptr<io::AtomicFile> file;
   if (options.out != "-") file = std::make_unique<io::AtomicFile>(options.out);

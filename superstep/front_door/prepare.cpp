@@ -1,8 +1,10 @@
 #include "superstep/front_door/prepare.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "superstep/data/dealing.h"
+#include "superstep/data/formats/number.h"
 #include "superstep/engines/local.h"
 #include "superstep/training/evaluate_program.h"
 #include "superstep/training/fit.h"
@@ -28,6 +30,28 @@ training::Fitted fit(const Job& job, std::shared_ptr<const data::DataSet> rows,
   return program.result(engines::run_local(program, lanes_of(job), {}).run.state);
 }
 
+// The schema of the rows, with the axes that the job gives them.
+data::Schema schema_of(const data::DataSet& rows, const data::DataConfig& config) {
+  data::Schema schema = rows.schema();
+  if (config.image.empty()) return schema;
+  if (config.image.size() != 2)
+    throw ConfigError("data.image: {} numbers, wanted two: height, width", config.image.size());
+  if (config.image[0] * config.image[1] != schema.columns)
+    throw ConfigError("data.image: {} x {} is {} values, but the rows of {} have {}",
+                      config.image[0], config.image[1], config.image[0] * config.image[1],
+                      rows.file(0), schema.columns);
+  schema.image = config.image;
+  return schema;
+}
+
+bool many_numbers(const data::ClassList& classes) {
+  constexpr int64_t kMany = 10;
+  const auto& names = classes.names();
+  return classes.size() > kMany && std::ranges::all_of(names, [](const std::string& name) {
+           return data::parse_number(name).has_value();
+         });
+}
+
 }  // namespace
 
 int lanes_of(const Job& job) {
@@ -43,13 +67,14 @@ const char* Prepared::judged_name() const {
 }
 
 Rows open_rows(const models::Model& model, const config::Location& location,
-               const data::DataConfig& config) {
+               const data::DataConfig& config, Labels labels) {
   auto rows = data::DataSet::open(location, config, &model.schema());
   auto index = data::RowIndex::of(*rows);
   std::vector<int64_t> numbers(static_cast<size_t>(index.rows));
   std::iota(numbers.begin(), numbers.end(), int64_t{0});
-  return {std::make_shared<data::RowSource>(std::move(rows), std::move(index), model.scaling(),
-                                            model.target()),
+  return {std::make_shared<data::RowSource>(
+              std::move(rows), std::move(index), model.scaling(),
+              labels == Labels::kRead ? model.target() : data::Target{}),
           std::move(numbers)};
 }
 
@@ -63,7 +88,6 @@ Prepared prepare(Job& job) {
     throw ConfigError("data.train: no data to learn from; set it in the job, or by --set data.train=");
   job.model.complete();
   job.pretrain.complete(job.model);
-  job.finetune.complete(job.model);
 
   const auto seed = static_cast<uint64_t>(job.job.seed);
   const double test_fraction = job.data.test.empty() ? job.data.test_fraction : 0;
@@ -75,12 +99,14 @@ Prepared prepare(Job& job) {
   auto rows = data::DataSet::open(job.data.train, job.data);
   const auto fitted =
       fit(job, rows, [=](int64_t row) { return role(row) == data::Role::kTrain; });
+  const bool task_is_open = !job.model.task;
   if (job.model.has_output() && fitted.target.task != data::Task::kNone)
     job.model.task = fitted.target.task == data::Task::kClassify ? "classify" : "regress";
+  job.finetune.complete(job.model);
 
   Prepared prepared;
   prepared.model = std::make_unique<models::Model>(models::Model::Parts{.config = job.model,
-                                                                        .schema = rows->schema(),
+                                                                        .schema = schema_of(*rows, job.data),
                                                                         .scaling = fitted.scaling,
                                                                         .target = fitted.target});
   const auto source = std::make_shared<data::RowSource>(rows, fitted.index, fitted.scaling,
@@ -108,6 +134,7 @@ Prepared prepare(Job& job) {
                       .bad_records = fitted.index.bad,
                       .columns = rows->schema().columns,
                       .classes = fitted.target.classes.size(),
+                      .classes_may_be_numbers = task_is_open && many_numbers(fitted.target.classes),
                       .valid_from_train = job.data.valid.empty(),
                       .test_from_train = job.data.test.empty()};
   ByteWriter identity;

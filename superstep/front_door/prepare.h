@@ -35,9 +35,12 @@ struct Prepared {
 /// Completes the job's config by what the data show. Throws ConfigError, DataError, FileError.
 Prepared prepare(Job& job);
 
-/// All rows of a location, fitted to a model that is trained.
+enum class Labels { kRead, kIgnored };
+
+/// All rows of a location, fitted to a model that is trained. Labels that are read must be known
+/// to it; those that are ignored may be anything.
 Rows open_rows(const models::Model& model, const config::Location& location,
-               const data::DataConfig& config);
+               const data::DataConfig& config, Labels labels = Labels::kRead);
 
 /// How a model does on rows.
 training::Metrics evaluate_rows(const models::Model& model, const Rows& rows, int lanes);

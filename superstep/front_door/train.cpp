@@ -27,13 +27,18 @@ class PhaseTeller : public cluster::Observer {
   }
   void on_round(const cluster::RoundDone& done) override {
     enter(done.round.phase);
+    compute_seconds_ += done.compute_seconds;
+    wait_seconds_ += done.wait_seconds();
     if (listener_) listener_->on_round(done);
   }
+  [[nodiscard]] double compute_seconds() const { return compute_seconds_; }
+  [[nodiscard]] double wait_seconds() const { return wait_seconds_; }
 
  private:
   TrainListener* listener_;
   const training::NetworkProgram& program_;
   std::string phase_;
+  double compute_seconds_ = 0, wait_seconds_ = 0;
 };
 
 training::NetworkJob network_job(const Job& job, const front_door::Prepared& prepared) {
@@ -50,8 +55,8 @@ training::NetworkJob network_job(const Job& job, const front_door::Prepared& pre
           .seed = static_cast<uint64_t>(job.job.seed)};
 }
 
-// The last line of metrics.jsonl.
-std::string end_line(const TrainResult& result, double seconds) {
+// The last line of metrics.jsonl. Times and units are those of this attempt.
+std::string end_line(const TrainResult& result, const PhaseTeller& teller, double seconds) {
   nlohmann::ordered_json line;
   line["event"] = "end";
   line["phase"] = "";
@@ -60,6 +65,12 @@ std::string end_line(const TrainResult& result, double seconds) {
   line["rows"] = result.metrics.rows;
   line["loss"] = result.metrics.loss;
   line["seconds"] = seconds;
+  line["compute_seconds"] = teller.compute_seconds();
+  line["wait_seconds"] = teller.wait_seconds();
+  line["bytes_in"] = 0;  // in one process nothing is moved
+  line["bytes_out"] = 0;
+  line["workers"] = result.units_by_lane.size();
+  line["units_by_lane"] = result.units_by_lane;
   line["metrics"] = nlohmann::ordered_json::parse(result.metrics.to_json());
   line["metrics_rows"] = result.metrics_rows;
   line["best_epoch"] = result.best_epoch;
@@ -95,7 +106,9 @@ TrainResult train(Job& job, const TrainOptions& options) {
   Bytes identity = job.document.result_hash() + prepared.identity;
 
   RunFolder folder = front_door::open_run(job, options.resume);
-  if (!options.resume) io::write_file(folder.file(front_door::kJobFile), job.document.to_toml());
+  // A resumed run lacks it where the first attempt was killed before it came to write it.
+  if (!options.resume || !fs::exists(folder.file(front_door::kJobFile)))
+    io::write_file(folder.file(front_door::kJobFile), job.document.to_toml());
   write_bad_records(prepared.train, folder);
 
   TrainResult result;
@@ -129,18 +142,21 @@ TrainResult train(Job& job, const TrainOptions& options) {
   result.units_by_lane = done.units_by_lane;
   if (!result.finished) return result;
 
-  folder.check_claim();
   prepared.model->set_params(program.result(done.run.state));
   result.best_epoch = program.best_epoch(done.run.state);
   result.epochs = job.model.has_output() ? job.finetune.epochs : job.pretrain.epochs;
   result.model = folder.file(front_door::kModelFile);
-  prepared.model->save(result.model);
-  result.sha256 = sha256_file(result.model);
+  const Bytes model = prepared.model->to_bytes();
+  result.sha256 = sha256_hex(model.data(), model.size());
   result.metrics = front_door::evaluate_rows(*prepared.model, prepared.judged(), lanes);
   result.metrics_rows = prepared.judged_name();
-  folder.append_metrics(end_line(
-      result,
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
+  // A run whose model is there is finished, so the model comes after the line that a job killed
+  // here could not add any more.
+  folder.check_claim();
+  folder.append_metrics(
+      end_line(result, teller,
+               std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
+  io::write_file(result.model, model);
   result.report = front_door::write_report(job, prepared, result);
   return result;
 }

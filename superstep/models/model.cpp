@@ -1,5 +1,7 @@
 #include "superstep/models/model.h"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "superstep/io/safetensors.h"
@@ -14,6 +16,8 @@ constexpr std::string_view kFormatName = "superstep";
 constexpr int kFormatVersion = 1;
 constexpr const char* kFormatKey = "format";
 constexpr const char* kConfigKey = "config";
+constexpr int64_t kMostUnits = 1'000'000;  // as in ModelConfig::declare
+constexpr int64_t kMostColumns = int64_t{1} << 31;
 
 std::string config_json(const ModelConfig& config) {
   return nlohmann::ordered_json{{"kind", config.kind},
@@ -21,6 +25,32 @@ std::string config_json(const ModelConfig& config) {
                                 {"activation", config.activation},
                                 {"visible", config.visible}}
       .dump();
+}
+
+// A file may say anything: all that sizes are worked out from is checked before they are.
+void check_config(const ModelConfig& config, const std::string& name) {
+  constexpr std::array kKinds = {"logistic", "linear", "mlp", "rbm", "dbn"};
+  if (std::ranges::find(kKinds, config.kind) == kKinds.end())
+    throw DataError("{}: a model of kind '{}', wanted one of {}", name, config.kind,
+                    fmt::join(kKinds, ", "));
+  for (const int64_t units : config.hidden)
+    if (units < 1 || units > kMostUnits)
+      throw DataError("{}: a hidden layer of {} units, wanted 1 to {}", name, units, kMostUnits);
+}
+
+void check_data(const data::Schema& schema, const data::Scaling& scaling, const std::string& name) {
+  if (schema.columns > kMostColumns)
+    throw DataError("{}: {} columns, wanted at most {}", name, schema.columns, kMostColumns);
+  if (scaling.columns() != schema.columns)
+    throw DataError("{}: the scaling of {} columns, but there are {}", name, scaling.columns(),
+                    schema.columns);
+  if (schema.image.empty()) return;
+  int64_t pixels = 1;
+  for (const int64_t axis : schema.image)
+    if (__builtin_mul_overflow(pixels, axis, &pixels)) pixels = 0;
+  if (pixels != schema.columns)
+    throw DataError("{}: pictures of {} values, but there are {} columns", name,
+                    fmt::join(schema.image, " x "), schema.columns);
 }
 
 ModelConfig config_from_json(const std::string& text, const std::string& name) {
@@ -31,6 +61,7 @@ ModelConfig config_from_json(const std::string& text, const std::string& name) {
     config.hidden = json.at("hidden").get<std::vector<int64_t>>();
     config.activation = json.at("activation");
     config.visible = json.at("visible");
+    check_config(config, name);
     return config;
   } catch (const nlohmann::json::exception& error) {
     throw DataError("{}: the model's config is damaged: {}", name, error.what());
@@ -41,7 +72,7 @@ void check_format(const io::SafeTensors& file, const std::string& name) {
   const auto found = file.metadata.find(kFormatKey);
   int version = 0;
   if (found == file.metadata.end() || !found->second.starts_with(kFormatName) ||
-      std::sscanf(found->second.c_str() + kFormatName.size(), " %d", &version) != 1)
+      std::sscanf(found->second.c_str() + kFormatName.size(), " %d", &version) != 1 || version < 1)
     throw DataError("{}: a safetensors file, but no model of Superstep", name);
   if (version > kFormatVersion)
     throw DataError("{}: a model of format {}; this Superstep reads up to {}: take a newer one",
@@ -56,7 +87,9 @@ const Bytes& blob(const io::SafeTensors& file, const std::string& key, const std
 
 }  // namespace
 
-Model::Model(Parts parts) : parts_(std::move(parts)) {
+Model::Model(Parts parts) : Model(std::move(parts), nullptr) {}
+
+Model::Model(Parts parts, const ParamSet* params) : parts_(std::move(parts)) {
   const ModelConfig& config = parts_.config;
   int64_t outputs = 0;
   if (config.has_output()) {
@@ -91,7 +124,12 @@ Model::Model(Parts parts) : parts_(std::move(parts)) {
         "binary visible units want values from 0 to 1: set data.scale = \"minmax\" (or "
         "\"binarise\"), or model.visible = \"gaussian\"");
   network_ = std::make_unique<Network>(make_network(config, parts_.schema.columns, outputs));
-  params_ = ParamSet(network_->layout());
+  if (!params)
+    params_ = ParamSet(network_->layout());
+  else if (params->layout().specs() == network_->layout()->specs())
+    params_ = *params;
+  else
+    throw ConfigError("the tensors are not those of its config ({})", network_->describe());
 }
 
 void Model::set_params(ParamSet params) {
@@ -120,15 +158,15 @@ Model Model::from_bytes(std::string_view bytes, const std::string& name) {
   const auto config = file.metadata.find(kConfigKey);
   if (config == file.metadata.end()) throw DataError("{}: the model lacks its config", name);
   try {
-    Model model({.config = config_from_json(config->second, name),
-                 .schema = data::Schema::from_bytes(blob(file, "schema", name), name),
-                 .scaling = data::Scaling::from_bytes(blob(file, "scaling", name), name),
-                 .target = data::Target::from_bytes(blob(file, "target", name), name)});
-    if (model.params_.layout().specs() != file.tensors.layout().specs())
-      throw DataError("{}: the tensors are not those of the model's config ({})", name,
-                      model.network_->describe());
-    model.set_params(file.tensors);
-    return model;
+    Parts parts{.config = config_from_json(config->second, name),
+                .schema = data::Schema::from_bytes(blob(file, "schema", name), name),
+                .scaling = data::Scaling::from_bytes(blob(file, "scaling", name), name),
+                .target = data::Target::from_bytes(blob(file, "target", name), name)};
+    check_data(parts.schema, parts.scaling, name);
+    if (parts.config.hidden.size() > static_cast<size_t>(file.tensors.layout().size()))
+      throw DataError("{}: {} hidden layers, but {} tensors", name, parts.config.hidden.size(),
+                      file.tensors.layout().size());
+    return Model(std::move(parts), &file.tensors);
   } catch (const ConfigError& error) {
     throw DataError("{}: the model is damaged: {}", name, error.what());
   }

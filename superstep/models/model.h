@@ -57,6 +57,10 @@ class Model {
   [[nodiscard]] std::vector<float> predict(std::span<const double> raw) const;
 
  private:
+  /// With these tensors, or fresh ones where null. Throws ConfigError also where they do not fit,
+  /// before anything of their size is allocated.
+  Model(Parts parts, const ParamSet* params);
+
   Parts parts_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<layers::Loss> loss_;

@@ -47,7 +47,7 @@ struct FinetuneConfig : PhaseConfig {
   bool keep_best = true;
 
   void declare(config::Section& section);
-  /// Fills in the learning rate: what suits the hidden units.
+  /// Fills in the learning rate: what suits the hidden units and the task, which must be known.
   void complete(const models::ModelConfig& model);
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -10,12 +11,17 @@ namespace {
 
 double ratio(double a, double b) { return b == 0 ? 0 : a / b; }
 
+// A score that is no number (of a model that has run away) ranks below all numbers.
+float rank_of(float score) {
+  return std::isnan(score) ? -std::numeric_limits<float>::infinity() : score;
+}
+
 // Rows from the highest score down.
 std::vector<size_t> descending(const std::vector<float>& scores) {
   std::vector<size_t> order(scores.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return scores[a] > scores[b]; });
+                   [&](size_t a, size_t b) { return rank_of(scores[a]) > rank_of(scores[b]); });
   return order;
 }
 
@@ -25,8 +31,9 @@ void for_each_score(const std::vector<float>& scores, const std::vector<uint8_t>
   const auto order = descending(scores);
   for (size_t i = 0; i < order.size();) {
     int64_t yes = 0, no = 0;
-    const float score = scores[order[i]];
-    for (; i < order.size() && scores[order[i]] == score; ++i) ++(positives[order[i]] ? yes : no);
+    const float score = rank_of(scores[order[i]]);
+    for (; i < order.size() && rank_of(scores[order[i]]) == score; ++i)
+      ++(positives[order[i]] ? yes : no);
     f(yes, no);
   }
 }
@@ -150,7 +157,8 @@ Metrics metrics_of(const Evaluation& e, const std::vector<std::string>& class_na
     m.rmse = std::sqrt(ratio(e.squared, rows));
     m.mae = ratio(e.absolute, rows);
     const double variation = e.target_squared - ratio(e.target * e.target, rows);
-    m.r2 = 1 - ratio(e.squared, variation);
+    // Of targets that are all the same, nothing is explained but by being right.
+    m.r2 = variation > 0 ? 1 - e.squared / variation : e.squared > 0 ? 0.0 : 1.0;
   }
   if (e.reconstruction > 0) m.squared_error = ratio(e.reconstruction, rows);
   return m;

@@ -43,7 +43,9 @@ int64_t need_column(const CsvSniff& sniff, const std::string& file, const char* 
   const int64_t place = find_column(sniff, name);
   if (place >= 0) return place;
   const std::vector<std::string> names = sniff.names();
-  const std::string_view near = config::nearest_name(name, names);
+  // A number too large is no misspelt name.
+  const bool number = name.find_first_not_of("0123456789") == std::string::npos;
+  const std::string_view near = number ? "" : config::nearest_name(name, names);
   throw ConfigError("[data] {} = {}: no such column in {}{}; columns{}: {}", key,
                     config::in_quotes(name), file,
                     near.empty() ? "" : fmt::format(", did you mean {}?", config::in_quotes(near)),
@@ -251,8 +253,9 @@ Records parse_csv(io::ByteStream& in, const std::string& file, const CsvPlan& pl
       const bool text = reason.ends_with("wanted a number");
       throw DataError("{}:{}: {}{}", file, reader.line(), reason,
                       text
-                          ? "; data.label names the column to be learned, data.drop leaves columns "
-                            "out, data.on_bad_record = \"skip\" leaves such records out"
+                          ? "; if it is what is to be learned, name it (--label, or data.label); "
+                            "data.drop leaves columns out (--set data.drop=COLUMN), "
+                            "data.on_bad_record = \"skip\" such records"
                           : "");
     }
     ++records.bad_count;

@@ -1,0 +1,305 @@
+#include "superstep/cluster/coordinator.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "superstep/cluster/testing.h"
+#include "superstep/cluster/worker.h"
+
+namespace superstep::cluster {
+namespace {
+
+using testing::RunPath;
+using testing::Sums;
+
+// A thread is neither lost nor slow.
+reduce::ScheduleOptions calm(double audit = 0) {
+  return {.audit = audit,
+          .silence = reduce::kNever,
+          .slow_factor = reduce::kNever,
+          .dead = reduce::kNever};
+}
+
+// Workers of so many lanes each, in this process.
+RunResult run(const reduce::Program& program, const std::vector<int>& lanes,
+              RunOptions options = {}) {
+  const double audit = options.schedule.audit;
+  options.schedule = calm(audit);
+  Coordinator coordinator(program, std::move(options));
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (const int n : lanes) {
+    workers.push_back(std::make_unique<Worker>(program, n));
+    workers.back()->connect(coordinator.join(*workers.back(), n));
+  }
+  return coordinator.run();
+}
+
+// The message of the E that the run throws; "" where it throws none of that type.
+template <class E>
+std::string error_of(const reduce::Program& program, int lanes, RunOptions options = {}) {
+  try {
+    (void)run(program, {lanes}, std::move(options));
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "";
+}
+
+class OnRound : public Observer {
+ public:
+  explicit OnRound(std::function<void(const RoundDone&)> action) : action_(std::move(action)) {}
+  void on_round(const RoundDone& done) override { action_(done); }
+
+ private:
+  std::function<void(const RoundDone&)> action_;
+};
+
+TEST(Coordinator, ComesToTheSameOnAnyLanesAndWorkers) {
+  const Sums program;
+  for (const std::vector<int>& lanes : std::vector<std::vector<int>>{
+           {1}, {2}, {3}, {4}, {5}, {6}, {7}, {1, 1}, {2, 5}, {9, 1, 1}}) {
+    const RunResult result = run(program, lanes);
+    EXPECT_TRUE(result.finished);
+    EXPECT_TRUE(result.reproducible);
+    EXPECT_EQ(result.rounds, 6);
+    EXPECT_EQ(result.units, 48);
+    program.expect_end(result.state);
+  }
+}
+
+TEST(Coordinator, RunsAProgramOfNoRoundsAndRoundsOfNoUnits) {
+  Sums program;
+  program.units = 0;
+  const RunResult empty = run(program, {2});
+  EXPECT_TRUE(empty.finished);
+  EXPECT_EQ(empty.rounds, 6);
+  EXPECT_EQ(empty.units, 0);
+  program.supersteps = 0;
+  const RunResult none = run(program, {2});
+  EXPECT_TRUE(none.finished);
+  EXPECT_EQ(none.rounds, 0);
+}
+
+TEST(Coordinator, SaysWhereAValueWentWrong) {
+  Sums program;
+  program.spoil = [](const reduce::Task& task, reduce::Outcome& outcome) {
+    if (task.round.superstep == 4 && task.unit.id == 3)
+      outcome.update.values(0)[7] = std::numeric_limits<float>::quiet_NaN();
+  };
+  for (const int lanes : {1, 3}) {
+    const std::string message = error_of<NumericError>(program, lanes);
+    EXPECT_EQ(message.find("sums, epoch 1, superstep 4, replica 3: "), 0U) << message;
+    EXPECT_NE(message.find("sums"), std::string::npos);
+    EXPECT_NE(message.find("7"), std::string::npos) << message;
+  }
+}
+
+TEST(Coordinator, HandsOnWhatAUnitThrows) {
+  Sums program;
+  program.spoil = [](const reduce::Task& task, reduce::Outcome&) {
+    if (task.round.superstep == 2 && task.unit.id == 5) throw DataError("x.csv:3: bad");
+  };
+  EXPECT_EQ(error_of<DataError>(program, 2), "x.csv:3: bad");
+  program.spoil = [](const reduce::Task&, reduce::Outcome&) {
+    throw std::runtime_error("foreign");
+  };
+  EXPECT_EQ(error_of<std::runtime_error>(program, 7), "foreign");
+  program.spoil = [](const reduce::Task& task, reduce::Outcome&) {
+    throw NumericError("unit {} ran away", task.unit.begin);
+  };
+  EXPECT_EQ(error_of<NumericError>(program, 1),
+            "sums, epoch 0, superstep 0, replica 0: unit 0 ran away");
+}
+
+TEST(Coordinator, ComputesEveryUnitTwiceWhenAllAreAudited) {
+  Sums program;
+  std::atomic<int64_t> computed = 0;
+  program.spoil = [&](const reduce::Task&, reduce::Outcome&) { ++computed; };
+  for (const std::vector<int>& lanes : std::vector<std::vector<int>>{{1}, {3}, {2, 2}}) {
+    computed = 0;
+    const RunResult result = run(program, lanes, {.schedule = {.audit = 1}});
+    EXPECT_TRUE(result.finished);
+    EXPECT_TRUE(result.reproducible);
+    EXPECT_EQ(result.counters.granted, 96);
+    EXPECT_EQ(result.counters.audited, 48);
+    EXPECT_EQ(result.counters.compared, 48);
+    EXPECT_EQ(result.counters.conflicts, 0);
+    EXPECT_EQ(computed, 96);
+    program.expect_end(result.state);
+  }
+}
+
+// The second computation of unit 2 in superstep 1 is off: by its update, its blob or its private
+// state. Its first result counts.
+TEST(Coordinator, ReportsAUnitThatComesOutDifferently) {
+  for (const std::string what : {"update", "blob", "private"}) {
+    Sums program;
+    std::atomic<int> times = 0;
+    program.spoil = [&](const reduce::Task& task, reduce::Outcome& outcome) {
+      if (task.round.superstep != 1 || task.unit.id != 2 || times++ == 0) return;
+      if (what == "update") outcome.update.values(0)[0] += 1;
+      if (what == "blob") outcome.blob += "!";
+      if (what == "private") outcome.private_state += "!";
+    };
+    ::testing::internal::CaptureStderr();
+    const RunResult result = run(program, {1}, {.schedule = {.audit = 1}});
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    EXPECT_FALSE(result.reproducible) << what;
+    EXPECT_TRUE(result.finished);
+    EXPECT_EQ(result.counters.conflicts, 1);
+    EXPECT_NE(said.find("unit 2 of superstep 1 came out differently"), std::string::npos) << said;
+    program.expect_end(result.state);
+  }
+}
+
+TEST(Coordinator, WritesALineOfMetricsARound) {
+  const RunPath path;
+  RunFolder folder = RunFolder::create(path.run());
+  const Sums program;
+  std::vector<double> waits;
+  OnRound observer([&](const RoundDone& done) {
+    EXPECT_EQ(done.lanes, 2);
+    waits.push_back(done.wait_seconds());
+  });
+  (void)run(program, {2}, {.folder = &folder, .observer = &observer});
+  const auto lines = path.metrics();
+  ASSERT_EQ(lines.size(), 6U);
+  EXPECT_EQ(waits.size(), 6U);
+  for (size_t s = 0; s < 6; ++s) {
+    const auto line = nlohmann::json::parse(lines[s]);
+    EXPECT_EQ(line["event"], s % 3 == 2 ? "epoch" : "superstep");
+    EXPECT_EQ(line["phase"], "sums");
+    EXPECT_EQ(line["epoch"], s / 3);
+    EXPECT_EQ(line["superstep"], s);
+    EXPECT_TRUE(line["rows"].is_number_integer());
+    EXPECT_EQ(line["rows"], 8);
+    EXPECT_EQ(line["loss"], 0.5);
+    EXPECT_EQ(line["workers"], 2);
+    for (const char* name : {"seconds", "compute_seconds", "wait_seconds", "bytes_in", "bytes_out"})
+      EXPECT_GE(line[name].get<double>(), 0) << name;
+  }
+}
+
+// Stopped after superstep 2 and gone on with, on other lanes, from what is on disk.
+TEST(Coordinator, StopsWhenAskedAndGoesOnToTheSameEnd) {
+  const RunPath path;
+  const Sums program;
+  {
+    RunFolder folder = RunFolder::create(path.run());
+    std::stop_source stop;
+    OnRound observer([&](const RoundDone& done) {
+      if (done.round.superstep == 2) stop.request_stop();
+    });
+    const RunResult result =
+        run(program, {2},
+            {.folder = &folder, .job = "the job", .stop = stop.get_token(), .observer = &observer});
+    EXPECT_FALSE(result.finished);
+    EXPECT_EQ(result.rounds, 3);
+    // What a killed coordinator had written beyond its last checkpoint.
+    folder.append_metrics("{\"superstep\": 3}");
+  }
+  RunFolder folder = RunFolder::open(path.run());
+  EXPECT_EQ(folder.attempt(), 2);
+  EXPECT_THROW((void)newest_checkpoint(folder, "another job"), ConfigError);
+  auto resume = newest_checkpoint(folder, "the job");
+  ASSERT_TRUE(resume);
+  EXPECT_EQ(resume->last.superstep, 2);
+  EXPECT_EQ(resume->private_states.size(), 8U);
+  const RunResult result =
+      run(program, {5}, {.folder = &folder, .job = "the job", .resume = std::move(resume)});
+  EXPECT_TRUE(result.finished);
+  EXPECT_EQ(result.rounds, 3);
+  program.expect_end(result.state);
+  const auto lines = path.metrics();
+  ASSERT_EQ(lines.size(), 6U);
+  for (size_t s = 0; s < 6; ++s) EXPECT_EQ(nlohmann::json::parse(lines[s])["superstep"], s);
+}
+
+// A stop that comes with the last round changes nothing: the job is done.
+TEST(Coordinator, DoesNotStopWhatIsDone) {
+  const Sums program;
+  std::stop_source stop;
+  OnRound observer([&](const RoundDone& done) {
+    if (done.round.superstep == 5) stop.request_stop();
+  });
+  const RunResult result = run(program, {2}, {.stop = stop.get_token(), .observer = &observer});
+  EXPECT_TRUE(result.finished);
+  program.expect_end(result.state);
+}
+
+TEST(Coordinator, HasNothingToGoOnFromBeforeTheFirstCheckpoint) {
+  const RunPath path;
+  const RunFolder folder = RunFolder::create(path.run());
+  EXPECT_FALSE(newest_checkpoint(folder, "the job"));
+}
+
+// A file lies where the folder of checkpoints should be.
+TEST(Coordinator, TrainsOnWhereACheckpointCannotBeWritten) {
+  const RunPath path;
+  RunFolder folder = RunFolder::create(path.run());
+  std::ofstream(folder.file("checkpoints")) << "in the way";
+  const Sums program;
+  ::testing::internal::CaptureStderr();
+  const RunResult result = run(program, {2}, {.folder = &folder, .checkpoint_seconds = 0});
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(result.finished);
+  program.expect_end(result.state);
+  EXPECT_NE(said.find("no checkpoint at superstep 0"), std::string::npos) << said;
+  EXPECT_NE(said.find("training goes on"), std::string::npos) << said;
+
+  // Asked to stop, it cannot promise that the run is resumable, and says so.
+  std::stop_source stop;
+  stop.request_stop();
+  ::testing::internal::CaptureStderr();
+  EXPECT_NE(error_of<FileError>(program, 2, {.folder = &folder, .stop = stop.get_token()}), "");
+  (void)::testing::internal::GetCapturedStderr();
+}
+
+// While superstep 1 is being told, another coordinator takes the run over.
+TEST(Coordinator, WritesNothingMoreOnceALaterAttemptHasTheRun) {
+  const RunPath path;
+  RunFolder folder = RunFolder::create(path.run());
+  const Sums program;
+  OnRound observer([&](const RoundDone& done) {
+    if (done.round.superstep == 1) (void)RunFolder::open(path.run());
+  });
+  const std::string message =
+      error_of<Error>(program, 2, {.folder = &folder, .observer = &observer});
+  EXPECT_NE(message.find("attempt 2 has taken this run over; this one (attempt 1) stops"),
+            std::string::npos)
+      << message;
+  EXPECT_EQ(path.metrics().size(), 2U);
+  EXPECT_FALSE(newest_checkpoint(folder, ""));
+}
+
+// A checkpoint of every superstep that there is time for; the run goes on from whichever is newest.
+TEST(Coordinator, WritesCheckpointsBesideTheTraining) {
+  const RunPath path;
+  Sums program;
+  program.supersteps = 50;
+  {
+    RunFolder folder = RunFolder::create(path.run());
+    program.spoil = [](const reduce::Task& task, reduce::Outcome&) {
+      if (task.round.superstep == 40) throw DataError("the power went");
+    };
+    EXPECT_EQ(error_of<DataError>(program, 2, {.folder = &folder, .checkpoint_seconds = 0}),
+              "the power went");
+  }
+  program.spoil = {};
+  RunFolder folder = RunFolder::open(path.run());
+  auto resume = newest_checkpoint(folder, "");
+  ASSERT_TRUE(resume);
+  EXPECT_LT(resume->last.superstep, 40);
+  const int64_t rounds_left = 49 - resume->last.superstep;
+  const RunResult result = run(program, {3}, {.folder = &folder, .resume = std::move(resume)});
+  EXPECT_EQ(result.rounds, rounds_left);
+  program.expect_end(result.state);
+  EXPECT_EQ(path.metrics().size(), 50U);
+}
+
+}  // namespace
+}  // namespace superstep::cluster

@@ -1,0 +1,122 @@
+"""The model file is the same, byte for byte, on any number of lanes, and `verify` says so."""
+
+import unittest
+
+import support
+from support import CommandTest, end_line, job_toml, sha256
+
+SMALL_DBN = dict(
+    model={"kind": "dbn", "hidden": [48, 24]},
+    pretrain={"epochs": 3, "batch": 10},
+    finetune={"epochs": 4, "batch": 10},
+    reduce={"replicas": 9, "local_steps": 4})
+
+
+class SameBytes(CommandTest):
+    def hash_from(self, job, lanes):
+        """Trains until every lane has run units, and returns the hash that all trainings gave. (On
+        a busy machine a lane may get no turn in a training of a few milliseconds.)"""
+        hashes = set()
+        for attempt in range(8):
+            run = self.train(job, f"{job.stem}-{lanes}-{attempt}", workers=lanes)
+            end = end_line(run)
+            hashes.add(sha256(run))
+            self.assertEqual(hashes, {end["sha256"]})
+            self.assertTrue(end["reproducible"])
+            self.assertEqual(len(end["units_by_lane"]), lanes)
+            if min(end["units_by_lane"]) > 0:
+                return hashes.pop()
+        self.fail(f"of {lanes} lanes one never ran a unit")
+
+    def test_a_deep_belief_network_from_1_2_3_and_7_lanes(self):
+        self.write("rows.csv", support.picture_csv(1500))
+        job = self.write("dbn.toml", job_toml("rows.csv", **SMALL_DBN))
+        hashes = {lanes: self.hash_from(job, lanes) for lanes in (1, 2, 3, 7)}
+        self.assertEqual(len(set(hashes.values())), 1, hashes)
+
+    def test_other_models_rules_and_units_from_1_and_3_lanes(self):
+        self.write("rows.csv", support.picture_csv(600))
+        self.write("numbers.csv", support.number_csv(600))
+        reduce = {"replicas": 8, "local_steps": 2}
+        short = {"epochs": 6, "batch": 10}
+        gaussian = {"kind": "dbn", "hidden": [16], "visible": "gaussian"}
+        cases = {
+            "mlp": job_toml("rows.csv", model={"kind": "mlp", "hidden": [16, 8]}, finetune=short,
+                            reduce=reduce),
+            "adagrad": job_toml("rows.csv", model={"kind": "mlp", "hidden": [16]},
+                                finetune=short | {"optimizer": "adagrad"}, reduce=reduce),
+            "nesterov": job_toml("rows.csv", model={"kind": "mlp", "hidden": [16]}, finetune=short,
+                                 reduce=reduce | {"outer": "nesterov", "outer_momentum": 0.5}),
+            "logistic": job_toml("rows.csv", model={"kind": "logistic"}, finetune=short,
+                                 reduce=reduce),
+            "gaussian": job_toml("rows.csv", model=gaussian, pretrain=short, finetune=short,
+                                 reduce=reduce),
+            "rbm": job_toml("rows.csv", model={"kind": "rbm", "hidden": [16]}, pretrain=short,
+                            reduce=reduce),
+            "audited": job_toml("rows.csv", model={"kind": "mlp", "hidden": [16, 8]},
+                                finetune=short, reduce=reduce | {"audit": 0.5}),
+            "regress": job_toml("numbers.csv", "y", model={"kind": "mlp", "hidden": [16]},
+                                finetune=short, reduce=reduce),
+            "linear": job_toml("numbers.csv", "y", model={"kind": "linear"}, finetune=short,
+                               reduce=reduce),
+        }
+        hashes = {}
+        for name, text in cases.items():
+            with self.subTest(name):
+                job = self.write(f"{name}.toml", text)
+                hashes[name] = self.hash_from(job, 1)
+                self.assertEqual(hashes[name], self.hash_from(job, 3))
+        # Units that are computed twice change no model; every other case is another one.
+        self.assertEqual(hashes.pop("audited"), hashes["mlp"])
+        self.assertEqual(len(set(hashes.values())), len(hashes))
+
+    def test_the_format_of_the_rows_does_not_matter(self):
+        self.write("rows.csv", support.picture_csv(400))
+        self.write("rows.csv.gz", support.compressed(support.picture_csv(400)))
+        model = dict(model={"kind": "mlp", "hidden": [8]}, finetune={"epochs": 2, "batch": 10})
+        plain = self.train(self.write("a.toml", job_toml("rows.csv", **model)), "plain")
+        packed = self.train(self.write("b.toml", job_toml("rows.csv.gz", **model)), "packed")
+        self.assertEqual(sha256(plain), sha256(packed))
+
+    def test_another_seed_is_another_model(self):
+        self.write("rows.csv", support.picture_csv(200))
+        job = self.write("a.toml", job_toml("rows.csv", model={"kind": "mlp", "hidden": [8]},
+                                            finetune={"epochs": 1}))
+        self.assertNotEqual(sha256(self.train(job, "one", "--set", "job.seed=1")),
+                            sha256(self.train(job, "two", "--set", "job.seed=2")))
+
+
+class Verify(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.write("rows.csv", support.picture_csv(300))
+        job = self.write("job.toml", job_toml("rows.csv", model={"kind": "mlp", "hidden": [8]},
+                                              finetune={"epochs": 2}, reduce={"replicas": 3}))
+        self.trained = self.train(job, "run")
+
+    def test_says_same_bytes_on_another_number_of_lanes(self):
+        before = sorted(path.name for path in self.trained.iterdir())
+        out, _ = self.run_command("verify", self.trained, "--workers", 3)
+        self.assertEqual(out, f"same bytes: {sha256(self.trained)}\n")
+        self.assertEqual(sorted(path.name for path in self.trained.iterdir()), before,
+                         "verify leaves nothing behind")
+
+    def test_says_where_the_models_part(self):
+        model = self.trained / "model.safetensors"
+        content = bytearray(model.read_bytes())
+        # The first tensor begins behind 8 bytes of length and the header. Bit 22 of its second
+        # number halves or raises it by half.
+        begin = 8 + int.from_bytes(content[:8], "little")
+        content[begin + 4 + 2] ^= 0x40
+        model.write_bytes(content)
+        out, _ = self.run_command("verify", self.trained, code=1)
+        self.assertRegex(out, r"^the models part at layer\.0\.weight[s]?\[1\]: \S+ and \S+\n")
+
+    def test_says_so_when_the_rows_have_changed(self):
+        self.write("rows.csv", support.picture_csv(300, seed=2))
+        out, _ = self.run_command("verify", self.trained, code=1)
+        self.assertIn("the models part at", out)
+
+
+if __name__ == "__main__":
+    unittest.main()
