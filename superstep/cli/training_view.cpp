@@ -53,15 +53,14 @@ void TrainingView::on_round(const cluster::RoundDone& done) {
   if (phase_.starts_with("pretrain."))
     text_ = fmt::format("reconstruction error {:.4g}", value["loss"]);
   else if (value.contains("valid_error"))
-    text_ = fmt::format("error {:.1f}% on the rows to choose by, best at {}",
-                        100 * value["valid_error"], value["best_epoch"]);
+    text_ = fmt::format("error {:.1f}% on the rows to choose by", 100 * value["valid_error"]);
   else if (value.contains("valid_loss"))
-    text_ = fmt::format("loss {:.4g} on the rows to choose by, best at {}", value["valid_loss"],
-                        value["best_epoch"]);
+    text_ = fmt::format("loss {:.4g} on the rows to choose by", value["valid_loss"]);
   else if (value.contains("error"))
     text_ = fmt::format("error {:.1f}% on the rows to learn from", 100 * value["error"]);
   else
     text_ = fmt::format("loss {:.4g} on the rows to learn from", value["loss"]);
+  if (value.contains("best_epoch")) text_ += fmt::format(", best at {}", value["best_epoch"]);
   printer_.update(done.round.epoch + 1, text_);
   if (done.report.event == "phase") end_phase();
 }

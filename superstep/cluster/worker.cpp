@@ -158,7 +158,7 @@ void Worker::run(Grant grant, reduce::LaneScratch& scratch) {
   if (cut_short)
     coordinator_->stopped(grant.lease);
   else if (error)
-    coordinator_->failed(grant.lease, error);
+    coordinator_->failed(grant.lease, std::move(error));
   else if (hand_in(progress, outcome, seconds_since(started)))
     coordinator_->deliver(grant.lease, outcome.update, outcome.weight);
 }

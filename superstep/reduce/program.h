@@ -1,5 +1,5 @@
 // What is iterated and reduced. k-means is a Program in under 100 lines (examples/kmeans); a
-// network is one too (train/).
+// network is one too (training/).
 //
 // A job is a sequence of rounds (supersteps). For each, the coordinator hands out the units that
 // next() named; each is computed somewhere, perhaps twice; the updates are summed exactly; apply()

@@ -38,7 +38,8 @@ void PretrainConfig::declare(config::Section& section) {
 void FinetuneConfig::declare(config::Section& section) {
   declare_common(section);
   section.flag("keep_best", keep_best,
-               "Keep the epoch that did best on the rows to choose by, not the last.");
+               "Keep the epoch that did best on the rows to choose by, not the last. Not when there are "
+               "fewer than 30 of them, unless it is set.");
 }
 
 void JobConfig::declare(config::Section& section) {
@@ -57,9 +58,14 @@ void FinetuneConfig::complete(const models::ModelConfig& model) {
   // Sigmoid units pass small gradients down and want long steps.
   const bool sigmoid =
       model.kind == "dbn" || (model.kind == "mlp" && model.activation == "sigmoid");
-  // The error of a number has no bound: at 0.02 one outlying row (abalone) drove a net off.
+  // The error of a number has no bound: one outlying row (abalone) drove nets off at ten times this.
   const bool unbounded = model.kind == "mlp" && model.task == "regress";
-  learning_rate = optimizer == "adagrad" ? 0.03 : sigmoid ? 0.3 : unbounded ? 0.002 : 0.02;
+  if (optimizer == "adagrad")
+    learning_rate = 0.03;
+  else if (unbounded)
+    learning_rate = sigmoid ? 0.01 : 0.002;
+  else
+    learning_rate = sigmoid ? 0.3 : 0.02;
 }
 
 int64_t default_batch(int64_t rows) {

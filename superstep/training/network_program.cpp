@@ -475,7 +475,8 @@ Report NetworkProgram::apply(const Round& round, State& state, const reduce::Exa
     if (round.args == kValid) {
       measure_tally(tally, "valid_");
       keep_if_best(tally, round.epoch, notes, state);
-      measure("best_epoch", static_cast<double>(notes.best_epoch));
+      if (job_.finetune.keep_best)
+        measure("best_epoch", static_cast<double>(notes.best_epoch));
     }
     if (last) reset_optimizer(state);
   } else {
