@@ -164,16 +164,15 @@ int main(int argc, char** argv) {
   train_command->add_option("--label", train_arguments.label,
                             "What to predict: a column's name, or its number from 0");
   train_command->add_option("--engine", train_arguments.engine, "Where workers run: local");
-  auto* workers = train_command->add_option(
-      "--workers", train_arguments.workers,
-      "How many workers; changes the time, never the model [one a core]");
+  auto* workers =
+      train_command->add_option("--workers", train_arguments.workers,
+                                "How many workers; changes the time, never the model [one a core]");
   train_command->add_option("--set", train_arguments.assignments,
                             "Any key of the job: --set finetune.epochs=30 (more than once)");
   train_command->add_flag("--resume", train_arguments.resume, "Go on with a run that was stopped");
   train_command->add_flag("--json", train_arguments.json, "Print the final figures as JSON");
   train_command->add_flag("--quiet", train_arguments.quiet, "No progress");
-  train_command->callback(
-      [&] { status = run_train(train_arguments, workers->count() > 0); });
+  train_command->callback([&] { status = run_train(train_arguments, workers->count() > 0); });
 
   const char* model_help = "A model file, a run's folder, or a folder of runs (its latest)";
   auto* evaluate_command =

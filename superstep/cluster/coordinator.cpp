@@ -124,6 +124,7 @@ void Coordinator::add_update(WorkerId worker, LeaseId lease, const ParamSet& upd
   }
   if (!sum) return;  // of a round long closed
   sum->add(update, weight);
+  sum.reset();  // before the round can end
   post(ArrivedMessage{worker, lease});
 }
 
@@ -173,10 +174,27 @@ RunResult Coordinator::run() {
   return std::move(result_);
 }
 
+// A sum is as large as the model twice over: fresh memory for it costs more than to add an update.
+void Coordinator::begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int64_t units) {
+  {
+    const std::scoped_lock lock(mutex_);
+    claimed_.clear();
+  }
+  const bool same_tensors = sum_ && sum_->sum().spec().layout == spec.layout &&
+                            sum_->sum().spec().rules == spec.rules;
+  // Who is late may still add to the sum of a round that is done.
+  if (same_tensors && sum_.use_count() == 1) {
+    std::shared_ptr<SharedSum>(sum_).reset();  // as with the state at the end of run_round
+    sum_->reset(weight, units);
+  } else {
+    sum_ = std::make_shared<SharedSum>(spec, weight, units);
+  }
+}
+
 void Coordinator::run_round(const Round& round) {
   const auto units = static_cast<int64_t>(round.units.size());
   auto spec = program_.update_spec(round);
-  sum_ = std::make_shared<SharedSum>(spec, planned_weight(round), std::max<int64_t>(units, 1));
+  begin_sum(spec, planned_weight(round), std::max<int64_t>(units, 1));
   blobs_.assign(round.units.size(), {});
   new_private_states_.assign(round.units.size(), {});
   notices_.clear();
@@ -189,7 +207,6 @@ void Coordinator::run_round(const Round& round) {
   start_ = std::make_shared<const RoundStart>(round, std::move(spec), shared);
   {
     const std::scoped_lock lock(mutex_);
-    claimed_.clear();
     for (auto& [id, door] : doors_) door->worker.begin(start_);
   }
   carry_out(schedule_.begin(static_cast<int>(units), now()));

@@ -113,6 +113,7 @@ class Coordinator {
 
   void post(Message message);
   std::optional<Message> next_message();
+  void begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int64_t units);
   /// Computes one round everywhere and leaves its sum, blobs and private states in place.
   void run_round(const reduce::Round& round);
   void handle(Message message);

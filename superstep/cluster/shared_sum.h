@@ -12,6 +12,8 @@ namespace superstep::cluster {
 class SharedSum {
  public:
   SharedSum(reduce::UpdateSpec spec, int64_t planned_weight, int64_t units);
+  /// Back to an empty sum of the same tensors, in the same memory; while nobody adds.
+  void reset(int64_t planned_weight, int64_t units) { sum_.reset(planned_weight, units); }
   /// Adds an update; begins at another chunk than the thread before, so that few wait.
   void add(const ParamSet& update, int64_t weight);
   /// The sum, once all are done adding.

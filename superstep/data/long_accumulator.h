@@ -40,10 +40,11 @@ class LongAccumulator {
   friend bool operator==(const LongAccumulator& a, const LongAccumulator& b);
 
  private:
-  // Digit i weighs 2^(32 i - 2176). The smallest product of two doubles is 2^-2148, the largest
-  // below 2^2048; 64 bits stay for the number of terms. A term adds less than 2^33 to a digit, so
+  // Digit i weighs 2^(32 i - 2240). The smallest product of two doubles is 2^-2148, and 53 bits that
+  // end there begin lower; the largest is
+  // below 2^2048, and 64 bits stay for the number of terms. A term adds less than 2^33 to a digit, so
   // 2^28 terms fit before carries must be settled; add() settles them in time.
-  static constexpr int kDigits = 136, kBias = 2176;
+  static constexpr int kDigits = 138, kBias = 2240;
 
   struct Rounded {
     uint64_t mantissa;  // below 2^53; 0 for a sum of 0

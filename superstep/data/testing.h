@@ -64,7 +64,8 @@ std::string message_of(Action&& action) {
 /// The action throws E with a message that holds each of the texts.
 #define EXPECT_ERROR(E, action, ...)                                                          \
   do {                                                                                        \
-    const std::string message = superstep::data::testing::message_of<E>([&] { action; });     \
+    const std::string message =                                                               \
+        superstep::data::testing::message_of<E>([&] { static_cast<void>(action); });          \
     EXPECT_NE(message, "") << "no " #E " from " #action;                                      \
     for (const std::string& part : std::vector<std::string>{__VA_ARGS__})                     \
       EXPECT_NE(message.find(part), std::string::npos) << "'" << part << "' in: " << message; \

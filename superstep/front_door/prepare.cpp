@@ -20,7 +20,7 @@ std::string scale_for(const models::ModelConfig& model, const std::string& scale
 }
 
 training::Fitted fit(const Job& job, std::shared_ptr<const data::DataSet> rows,
-                  std::function<bool(int64_t)> training) {
+                     std::function<bool(int64_t)> training) {
   const models::ModelConfig& model = job.model;
   const training::FitProgram program(
       std::move(rows), {.task = model.has_output() ? model.task.value_or("infer") : "none",
@@ -78,10 +78,10 @@ Rows open_rows(const models::Model& model, const config::Location& location,
   auto index = data::RowIndex::of(*rows);
   std::vector<int64_t> numbers(static_cast<size_t>(index.rows));
   std::iota(numbers.begin(), numbers.end(), int64_t{0});
-  return {std::make_shared<data::RowSource>(
-              std::move(rows), std::move(index), model.scaling(),
-              labels == Labels::kRead ? model.target() : data::Target{}),
-          std::move(numbers)};
+  return {
+      std::make_shared<data::RowSource>(std::move(rows), std::move(index), model.scaling(),
+                                        labels == Labels::kRead ? model.target() : data::Target{}),
+      std::move(numbers)};
 }
 
 training::Metrics evaluate_rows(const models::Model& model, const Rows& rows, int lanes) {
@@ -91,7 +91,8 @@ training::Metrics evaluate_rows(const models::Model& model, const Rows& rows, in
 
 Prepared prepare(Job& job) {
   if (job.data.train.empty())
-    throw ConfigError("data.train: no data to learn from; set it in the job, or by --set data.train=");
+    throw ConfigError(
+        "data.train: no data to learn from; set it in the job, or by --set data.train=");
   job.model.complete();
   job.pretrain.complete(job.model);
 
@@ -103,20 +104,20 @@ Prepared prepare(Job& job) {
   };
 
   auto rows = data::DataSet::open(job.data.train, job.data);
-  const auto fitted =
-      fit(job, rows, [=](int64_t row) { return role(row) == data::Role::kTrain; });
+  const auto fitted = fit(job, rows, [=](int64_t row) { return role(row) == data::Role::kTrain; });
   const bool task_is_open = !job.model.task;
   if (job.model.has_output() && fitted.target.task != data::Task::kNone)
     job.model.task = fitted.target.task == data::Task::kClassify ? "classify" : "regress";
   job.finetune.complete(job.model);
 
   Prepared prepared;
-  prepared.model = std::make_unique<models::Model>(models::Model::Parts{.config = job.model,
-                                                                        .schema = schema_of(*rows, job.data),
-                                                                        .scaling = fitted.scaling,
-                                                                        .target = fitted.target});
-  const auto source = std::make_shared<data::RowSource>(rows, fitted.index, fitted.scaling,
-                                                        fitted.target);
+  prepared.model =
+      std::make_unique<models::Model>(models::Model::Parts{.config = job.model,
+                                                           .schema = schema_of(*rows, job.data),
+                                                           .scaling = fitted.scaling,
+                                                           .target = fitted.target});
+  const auto source =
+      std::make_shared<data::RowSource>(rows, fitted.index, fitted.scaling, fitted.target);
   prepared.train.source = prepared.valid.source = prepared.test.source = source;
   for (int64_t row = 0; row < fitted.index.rows; ++row) {
     const auto of = role(row);
@@ -128,8 +129,8 @@ Prepared prepare(Job& job) {
   if (!job.data.valid.empty())
     prepared.valid = open_rows(*prepared.model, job.data.valid, job.data);
   if (!job.data.test.empty()) prepared.test = open_rows(*prepared.model, job.data.test, job.data);
-  // Among so few rows the luckiest epoch is hardly the best: over 30 splits of sonar, with 17 rows to
-  // choose by, keeping it cost 3.7 points of error against the last.
+  // Among so few rows the luckiest epoch is hardly the best: over 30 splits of sonar, with 17 rows
+  // to choose by, keeping it cost 3.7 points of error against the last.
   constexpr size_t kFewestToChooseBy = 30;
   if (prepared.valid.numbers.size() < kFewestToChooseBy && !is_set(job, "finetune.keep_best"))
     job.finetune.keep_best = false;

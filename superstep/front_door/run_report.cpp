@@ -33,8 +33,8 @@ std::vector<std::pair<std::string, std::string>> features_of(const data::RowSour
   const auto columns = std::min<int64_t>(records.columns, kFeaturesOfAMistake);
   for (int64_t c = 0; c < columns; ++c) {
     const auto at = static_cast<size_t>(place * records.columns + c);
-    const double value = std::visit([&](const auto& v) { return static_cast<double>(v[at]); },
-                                    records.values);
+    const double value =
+        std::visit([&](const auto& v) { return static_cast<double>(v[at]); }, records.values);
     features.emplace_back(names.name(c), report::number_text(value));
   }
   return features;
@@ -146,8 +146,9 @@ report::Gallery reconstructions(const models::Model& model, const Rows& rows) {
     pictures.push_back(picture_of(y.row(r), model.schema(), report::Scale::unit()));
   report::Gallery gallery{
       .title = "Reconstructions",
-      .caption = "Above, held-out rows; below, what the first layer makes of each, going up to its "
-                 "hidden units and down again.",
+      .caption =
+          "Above, held-out rows; below, what the first layer makes of each, going up to its "
+          "hidden units and down again.",
       .items = {},
       .zoom = 0};
   gallery.items.push_back(
@@ -178,11 +179,10 @@ std::string write_report(const Job& job, const Prepared& prepared, const TrainRe
   report::ReportInput input;
   input.title = job.job.name;
   const std::string rows = fmt::format("{} {}", with_commas(metrics.rows), rows_text(prepared));
-  const std::string best =
-      result.best_epoch > 0 && job.finetune.keep_best
-          ? fmt::format("; the weights of epoch {} of {} were kept", result.best_epoch,
-                        result.epochs)
-          : "";
+  const std::string best = result.best_epoch > 0 && job.finetune.keep_best
+                               ? fmt::format("; the weights of epoch {} of {} were kept",
+                                             result.best_epoch, result.epochs)
+                               : "";
   if (metrics.error) {
     input.figure = report::percent_text(*metrics.error);
     input.answer = fmt::format("error on {}{}", rows, best);
@@ -198,19 +198,20 @@ std::string write_report(const Job& job, const Prepared& prepared, const TrainRe
   input.facts = {
       {"model", fmt::format("{} {}, {} numbers", job.model.kind, model.network().describe(),
                             with_commas(model.network().layout()->count()))},
-      {"rows", fmt::format("{} to learn from, {} to choose by, {} to test",
-                           with_commas(data.train_rows), with_commas(data.valid_rows),
-                           with_commas(data.test_rows))},
+      {"rows",
+       fmt::format("{} to learn from, {} to choose by, {} to test", with_commas(data.train_rows),
+                   with_commas(data.valid_rows), with_commas(data.test_rows))},
       {"columns", with_commas(data.columns)},
-      {"replicas", fmt::format("{}, averaged every {} minibatches", job.reduce.replicas,
-                               job.reduce.local_steps)},
+      {"replicas", job.reduce.replicas == 1
+                       ? "1"
+                       : fmt::format("{}, averaged every {} minibatches", job.reduce.replicas,
+                                     job.reduce.local_steps)},
       {"model file", fmt::format("{}, sha256 {}", kModelFile, result.sha256)},
       {"reproducible", result.reproducible ? "yes" : "no"}};
   if (data.bad_records)
     input.facts.emplace_back("bad records",
                              fmt::format("{} skipped", with_commas(data.bad_records)));
-  input.metrics =
-      report::read_metrics_file((std::string(result.run) + "/metrics.jsonl"));
+  input.metrics = report::read_metrics_file((std::string(result.run) + "/metrics.jsonl"));
   if (metrics.error) {
     input.confusion = confusion_of(metrics);
     input.mistakes = worst_mistakes(model, prepared.judged());
@@ -219,7 +220,8 @@ std::string write_report(const Job& job, const Prepared& prepared, const TrainRe
   }
   input.galleries = galleries(model, prepared.judged());
   for (const auto& row : job.document.describe())
-    if (!row.value.empty()) input.config.emplace_back(row.key, row.value);
+    if (!row.value.empty() && row.value != "\"\"" && row.value != "[]")
+      input.config.emplace_back(row.key, row.value);
   input.repeat = fmt::format("superstep verify {}", result.run);
   const std::string path = fmt::format("{}/report.html", result.run);
   io::write_file(path, report::render_html(input));

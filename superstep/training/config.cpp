@@ -13,9 +13,9 @@ void PhaseConfig::declare_common(config::Section& section) {
                   "Rows of a minibatch of one replica. Worked out from the number of rows when not "
                   "set.",
                   {.min = 1, .max = 1e6});
-  section.choice("optimizer", optimizer, "How a gradient moves the weights.",
-                 {"sgd", "adagrad"});
-  section.number("learning_rate", learning_rate, "Step length at the start. What suits the kind of units when not set.",
+  section.choice("optimizer", optimizer, "How a gradient moves the weights.", {"sgd", "adagrad"});
+  section.number("learning_rate", learning_rate,
+                 "Step length at the start. What suits the kind of units when not set.",
                  {.min = 0, .min_exclusive = true, .max = 1e6});
   section.number("momentum", momentum, "Share of the last step that goes on (sgd).",
                  {.min = 0, .max = 1, .max_exclusive = true});
@@ -37,9 +37,10 @@ void PretrainConfig::declare(config::Section& section) {
 
 void FinetuneConfig::declare(config::Section& section) {
   declare_common(section);
-  section.flag("keep_best", keep_best,
-               "Keep the epoch that did best on the rows to choose by, not the last. Not when there are "
-               "fewer than 30 of them, unless it is set.");
+  section.flag(
+      "keep_best", keep_best,
+      "Keep the epoch that did best on the rows to choose by, not the last. Not when there are "
+      "fewer than 30 of them, unless it is set.");
 }
 
 void JobConfig::declare(config::Section& section) {
@@ -58,7 +59,8 @@ void FinetuneConfig::complete(const models::ModelConfig& model) {
   // Sigmoid units pass small gradients down and want long steps.
   const bool sigmoid =
       model.kind == "dbn" || (model.kind == "mlp" && model.activation == "sigmoid");
-  // The error of a number has no bound: one outlying row (abalone) drove nets off at ten times this.
+  // The error of a number has no bound: one outlying row (abalone) drove nets off at ten times
+  // this.
   const bool unbounded = model.kind == "mlp" && model.task == "regress";
   if (optimizer == "adagrad")
     learning_rate = 0.03;
