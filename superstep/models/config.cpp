@@ -9,13 +9,13 @@ void ModelConfig::declare(config::Section& section) {
                  "What is trained: logistic and linear have no hidden layer; mlp is trained by "
                  "backpropagation alone; rbm is one restricted Boltzmann machine; dbn is a stack of "
                  "them with an output layer, pretrained one after another and then finetuned whole.",
-                 {"logistic", "linear", "mlp", "rbm", "dbn"});
+                 {kKinds.begin(), kKinds.end()});
   section.choice("task", task,
                  "classify: the label is a class; regress: it is a number. Worked out from the "
                  "labels when not set.",
                  {"classify", "regress"});
   section.integers("hidden", hidden, "Units of each hidden layer, from the data upwards.",
-                   {.min = 1, .max = 1e6});
+                   {.min = 1, .max = kMostUnits});
   section.choice("activation", activation,
                  "Nonlinearity of an mlp's hidden layers (those of an rbm or dbn are sigmoid).",
                  {"relu", "sigmoid", "tanh"});

@@ -1,6 +1,7 @@
 // The [model] section of a job.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +10,10 @@
 #include "superstep/config/section.h"
 
 namespace superstep::models {
+
+/// The valid values of `kind`, and the most units a hidden layer may have.
+inline constexpr std::array kKinds = {"logistic", "linear", "mlp", "rbm", "dbn"};
+inline constexpr int64_t kMostUnits = 1'000'000;
 
 struct ModelConfig {
   std::string kind = "mlp";

@@ -1,7 +1,6 @@
 #include "superstep/models/model.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "superstep/io/safetensors.h"
@@ -16,7 +15,6 @@ constexpr std::string_view kFormatName = "superstep";
 constexpr int kFormatVersion = 1;
 constexpr const char* kFormatKey = "format";
 constexpr const char* kConfigKey = "config";
-constexpr int64_t kMostUnits = 1'000'000;  // as in ModelConfig::declare
 constexpr int64_t kMostColumns = int64_t{1} << 31;
 
 std::string config_json(const ModelConfig& config) {
@@ -29,7 +27,6 @@ std::string config_json(const ModelConfig& config) {
 
 // A file may say anything: all that sizes are worked out from is checked before they are.
 void check_config(const ModelConfig& config, const std::string& name) {
-  constexpr std::array kKinds = {"logistic", "linear", "mlp", "rbm", "dbn"};
   if (std::ranges::find(kKinds, config.kind) == kKinds.end())
     throw DataError("{}: a model of kind '{}', wanted one of {}", name, config.kind,
                     fmt::join(kKinds, ", "));
