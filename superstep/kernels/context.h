@@ -2,7 +2,7 @@
 //
 //   kernels::Context context;                       // one a lane
 //   auto delta = context.scratch(rows * outputs);   // given back at the end of the block
-//   matmul(context, x, Op::kPlain, w, Op::kPlain, y, /*accumulate=*/false);
+//   matmul(context, x, Op::kPlain, w, Op::kPlain, y, /*beta=*/0);
 //
 // Not shared between threads. Nothing in it changes a result: a fresh one gives the same bits.
 #pragma once

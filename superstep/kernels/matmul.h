@@ -1,8 +1,8 @@
 // The product of two matrices.
 //
-//   matmul(context, x, Op::kPlain, w, Op::kPlain, y, false);            // y  = x W
-//   matmul(context, dy, Op::kPlain, w, Op::kTransposed, dx, false);     // dx = dy W^T
-//   matmul(context, x, Op::kTransposed, dy, Op::kPlain, dw, true);      // dW += x^T dy
+//   matmul(context, x, Op::kPlain, w, Op::kPlain, y, 0);                // y  = x W
+//   matmul(context, dy, Op::kPlain, w, Op::kTransposed, dx, 0);         // dx = dy W^T
+//   matmul(context, x, Op::kTransposed, dy, Op::kPlain, dw, 1);         // dW += x^T dy
 //
 // A row of the result has the same bits whether it is computed alone or among any others. The
 // order of summation over k is the backend's own, so the bits differ between instruction sets.
@@ -15,24 +15,24 @@ namespace superstep::kernels {
 
 enum class Op { kPlain, kTransposed };
 
-/// c = op(a) op(b), or c += op(a) op(b) with `accumulate`.
+/// c = op(a) op(b) + beta c; with beta = 0 what stood in c does not matter.
 ///
 /// op(a) is (m, k), op(b) is (k, n), c is (m, n); any size may be 0 (a sum over nothing is 0).
 /// c overlaps neither a nor b. Runs on the calling thread alone.
 void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
-            bool accumulate);
+            float beta);
 
 namespace reference {
 /// The same in plain loops: the definition, and the oracle of the tests.
 void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
-            bool accumulate);
+            float beta);
 }  // namespace reference
 
 #ifndef SUPERSTEP_MINIMAL
 namespace cpu {
 /// The same by oneDNN. m, n and k are at least 1 here.
 void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
-            bool accumulate);
+            float beta);
 }  // namespace cpu
 #endif
 

@@ -75,7 +75,7 @@ TEST(Matmul, AgreesWithTheReferenceAndTheReferenceWithDouble) {
           std::ranges::fill(c.values(), std::numeric_limits<float>::quiet_NaN());
           std::ranges::fill(expected.values(), std::numeric_limits<float>::quiet_NaN());
         }
-        matmul(context, p.a.matrix(), p.op_a, p.b.matrix(), p.op_b, c.matrix(), accumulate);
+        matmul(context, p.a.matrix(), p.op_a, p.b.matrix(), p.op_b, c.matrix(), accumulate ? 1.0F : 0.0F);
         reference::matmul(context, p.a.matrix(), p.op_a, p.b.matrix(), p.op_b, expected.matrix(),
                           accumulate);
         // Every row of the smaller products, some rows of the larger: the oracle is slow.
@@ -116,7 +116,7 @@ TEST(Matmul, GivesARowTheSameBitsAloneOrInAnyBatch) {
         SCOPED_TRACE(p.name);
         const Tensor start = random(p.m, p.n, "c");
         Tensor whole = start;
-        matmul(context, p.a.matrix(), p.op_a, p.b.matrix(), p.op_b, whole.matrix(), accumulate);
+        matmul(context, p.a.matrix(), p.op_a, p.b.matrix(), p.op_b, whole.matrix(), accumulate ? 1.0F : 0.0F);
         for (const int64_t count : {1, 2, 3, 7, 16, 24, 99}) {
           for (int64_t begin = 0; begin + count <= p.m; begin += std::max(count, p.m / 5)) {
             Tensor part({count, p.n});

@@ -3,7 +3,7 @@
 #include <array>
 #include <cmath>
 
-#include "superstep/kernels/elementwise.h"
+#include "superstep/kernels/activation.h"
 #include "superstep/kernels/matmul.h"
 
 namespace superstep::layers {
@@ -58,46 +58,23 @@ void Dense::forward(const ParamSet& params, int first, ConstMatrix x, Matrix y,
   expect_columns(*this, "x", x, options_.inputs);
   expect_columns(*this, "y", y, options_.outputs);
   kernels::matmul(pass.context, x, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, y,
-                  false);
-  kernels::add_row(y, params.values(first + kBias));
-  switch (options_.activation) {
-    case Activation::kLinear:
-      return;
-    case Activation::kSigmoid:
-      return kernels::sigmoid(y);
-    case Activation::kTanh:
-      return kernels::tanh(y);
-    case Activation::kRelu:
-      return kernels::relu(y);
-  }
+                  0);
+  kernels::bias_activate(options_.activation, params.values(first + kBias), y);
 }
 
 void Dense::backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
                      Matrix dx, const Pass& pass, GradSink& sink) const {
   expect_columns(*this, "dy", dy, options_.outputs);
-  // With a = x W + b: da = dy f'(a), and f' is a function of y for each of these f.
-  switch (options_.activation) {
-    case Activation::kLinear:
-      break;
-    case Activation::kSigmoid:
-      kernels::sigmoid_backward(y, dy);
-      break;
-    case Activation::kTanh:
-      kernels::tanh_backward(y, dy);
-      break;
-    case Activation::kRelu:
-      kernels::relu_backward(y, dy);
-      break;
-  }
+  // With a = x W + b: da = dy f'(a), and f' is a function of y for each of these f. db is the sum of
+  // da over the rows.
+  const kernels::Scratch sums = pass.context.scratch(options_.outputs);
+  kernels::activation_backward(options_.activation, y, dy, sums.values());
   // dx = da W^T
   if (dx.data != nullptr)
     kernels::matmul(pass.context, dy, Op::kPlain, params.matrix(first + kWeight), Op::kTransposed,
-                    dx, false);
+                    dx, 0);
   // dW = x^T da
   sink.add_product(first + kWeight, x, dy);
-  // db = the sum of da over the rows
-  const kernels::Scratch sums = pass.context.scratch(options_.outputs);
-  kernels::column_sums(dy, sums.values());
   sink.add(first + kBias, sums.values());
 }
 

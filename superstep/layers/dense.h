@@ -8,11 +8,12 @@
 
 #include <string_view>
 
+#include "superstep/kernels/activation.h"
 #include "superstep/layers/layer.h"
 
 namespace superstep::layers {
 
-enum class Activation { kLinear, kSigmoid, kTanh, kRelu };
+using kernels::Activation;
 
 /// "linear", "sigmoid", "tanh", "relu".
 std::string_view to_string(Activation activation);

@@ -37,7 +37,7 @@ void Rbm::hidden_probabilities(const ParamSet& params, int first, ConstMatrix v,
                                kernels::Context& context) const {
   expect_columns(*this, "v", v, options_.visible);
   expect_columns(*this, "h", h, options_.hidden);
-  kernels::matmul(context, v, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, h, false);
+  kernels::matmul(context, v, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, h, 0);
   kernels::add_row(h, params.values(first + kBias));
   kernels::sigmoid(h);
 }
@@ -48,7 +48,7 @@ void Rbm::visible_mean(const ParamSet& params, int first, ConstMatrix h, Matrix 
   expect_columns(*this, "h", h, options_.hidden);
   expect_columns(*this, "v", v, options_.visible);
   kernels::matmul(context, h, Op::kPlain, params.matrix(first + kWeight), Op::kTransposed, v,
-                  false);
+                  0);
   kernels::add_row(v, params.values(first + kVisibleBias));
   if (options_.visible_kind == Visible::kBinary) kernels::sigmoid(v);
 }
@@ -62,7 +62,7 @@ void Rbm::free_energy(const ParamSet& params, int first, ConstMatrix v, std::spa
   SUPERSTEP_ASSERT(v.rows == static_cast<int64_t>(out.size()));
   const kernels::Scratch memory = context.scratch(v.rows * options_.hidden);
   const Matrix input = memory.matrix(v.rows, options_.hidden);
-  kernels::matmul(context, v, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, input, false);
+  kernels::matmul(context, v, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, input, 0);
   kernels::add_row(input, params.values(first + kBias));
   const std::span<const float> b = params.values(first + kVisibleBias);
   for (int64_t r = 0; r < v.rows; ++r) {
@@ -97,7 +97,7 @@ void Rbm::backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix
   // dx = da W^T
   if (dx.data != nullptr)
     kernels::matmul(pass.context, dy, Op::kPlain, params.matrix(first + kWeight), Op::kTransposed,
-                    dx, false);
+                    dx, 0);
   // dW = x^T da
   sink.add_product(first + kWeight, x, dy);
   // dc = the sum of da over the rows

@@ -41,7 +41,7 @@ GradSink& AdaGrad::begin(const Step& step) {
 void AdaGrad::add_product(int param, ConstMatrix a, ConstMatrix b) {
   if (!is_trained_.at(static_cast<size_t>(param))) return;
   kernels::matmul(*context_, a, kernels::Op::kTransposed, b, kernels::Op::kPlain,
-                  gradient_.matrix(param), true);
+                  gradient_.matrix(param), 1);
 }
 
 void AdaGrad::add(int param, std::span<const float> values) {

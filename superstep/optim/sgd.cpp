@@ -55,14 +55,14 @@ void Sgd::add_product(int param, ConstMatrix a, ConstMatrix b) {
   if (!is_trained_.at(static_cast<size_t>(param))) return;
   using kernels::Op;
   if (step_.momentum != 0.0) {
-    kernels::matmul(*context_, a, Op::kTransposed, b, Op::kPlain, velocity_->matrix(param), true);
+    kernels::matmul(*context_, a, Op::kTransposed, b, Op::kPlain, velocity_->matrix(param), 1);
     return;
   }
   decay_once(param);
   const kernels::Scratch memory = context_->scratch(b.rows * b.cols);
   const Matrix scaled = memory.matrix(b.rows, b.cols);
   kernels::scale(static_cast<float>(-step_.learning_rate), b, scaled);
-  kernels::matmul(*context_, a, Op::kTransposed, scaled, Op::kPlain, params_->matrix(param), true);
+  kernels::matmul(*context_, a, Op::kTransposed, scaled, Op::kPlain, params_->matrix(param), 1);
 }
 
 void Sgd::add(int param, std::span<const float> values) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
 
@@ -43,21 +44,21 @@ class OneOpenMpThread {
 struct Key {
   int64_t m, n, k, stride_a, stride_b, stride_c;
   Op op_a, op_b;
-  bool accumulate;
+  float beta;
   friend bool operator==(const Key&, const Key&) = default;
 };
 
 struct KeyHash {
   size_t operator()(const Key& key) const {
-    const std::array<int64_t, 7> words = {key.m,
+    const std::array<int64_t, 8> words = {key.m,
                                           key.n,
                                           key.k,
                                           key.stride_a,
                                           key.stride_b,
                                           key.stride_c,
                                           int64_t{key.op_a == Op::kTransposed} |
-                                              int64_t{key.op_b == Op::kTransposed} << 1 |
-                                              int64_t{key.accumulate} << 2};
+                                              int64_t{key.op_b == Op::kTransposed} << 1,
+                                          std::bit_cast<int32_t>(key.beta)};
     return digest(words.data(), sizeof words).low;
   }
 };
@@ -96,9 +97,9 @@ struct Products : Context::Backend {
     const auto c = describe(key.m, key.n, key.stride_c, Op::kPlain);
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    if (key.accumulate) {
+    if (key.beta != 0.0F) {
       dnnl::post_ops sum;
-      sum.append_sum(1.0F);
+      sum.append_sum(key.beta);
       attributes.set_post_ops(sum);
     }
     const dnnl::matmul::primitive_desc description(engine, a, b, c, attributes);
@@ -122,13 +123,13 @@ struct Products : Context::Backend {
 void* address(ConstMatrix matrix) { return const_cast<float*>(matrix.data); }
 
 void multiply(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
-              bool accumulate) {
+              float beta) {
   const OneOpenMpThread one_thread;
   if (!context.backend()) context.backend() = std::make_unique<Products>();
   auto& products = static_cast<Products&>(*context.backend());
   const int64_t k = op_a == Op::kPlain ? a.cols : a.rows;
   Product& product =
-      products.get({c.rows, c.cols, k, a.stride, b.stride, c.stride, op_a, op_b, accumulate});
+      products.get({c.rows, c.cols, k, a.stride, b.stride, c.stride, op_a, op_b, beta});
   const Scratch scratchpad = context.scratch(product.scratchpad_floats);
   product.a.set_data_handle(address(a));
   product.b.set_data_handle(address(b));
@@ -143,7 +144,7 @@ void multiply(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, 
 // A single row or column goes down another path of oneDNN, with another order of summation: it is
 // computed beside a row or column of zeros, so that its bits are those it has among others.
 void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
-            bool accumulate) {
+            float beta) {
   const int64_t k = op_a == Op::kPlain ? a.cols : a.rows;
   if (c.rows == 1) {
     const Scratch memory = context.scratch(2 * k + 2 * c.cols);
@@ -152,8 +153,8 @@ void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Ma
     std::ranges::fill(memory.values(), 0.0F);
     for (int64_t i = 0; i < k; ++i)
       two_rows.row(0)[i] = a.data[op_a == Op::kPlain ? i : i * a.stride];
-    if (accumulate) std::ranges::copy(c.row(0), sums.row(0).begin());
-    cpu::matmul(context, two_rows, Op::kPlain, b, op_b, sums, accumulate);
+    if (beta != 0.0F) std::ranges::copy(c.row(0), sums.row(0).begin());
+    cpu::matmul(context, two_rows, Op::kPlain, b, op_b, sums, beta);
     std::ranges::copy(sums.row(0), c.row(0).begin());
   } else if (c.cols == 1) {
     const Scratch memory = context.scratch(2 * k + 2 * c.rows);
@@ -162,11 +163,11 @@ void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Ma
     std::ranges::fill(memory.values(), 0.0F);
     for (int64_t i = 0; i < k; ++i)
       two_cols.row(i)[0] = b.data[op_b == Op::kPlain ? i * b.stride : i];
-    for (int64_t r = 0; accumulate && r < c.rows; ++r) sums.row(r)[0] = c.row(r)[0];
-    cpu::matmul(context, a, op_a, two_cols, Op::kPlain, sums, accumulate);
+    for (int64_t r = 0; beta != 0.0F && r < c.rows; ++r) sums.row(r)[0] = c.row(r)[0];
+    cpu::matmul(context, a, op_a, two_cols, Op::kPlain, sums, beta);
     for (int64_t r = 0; r < c.rows; ++r) c.row(r)[0] = sums.row(r)[0];
   } else {
-    multiply(context, a, op_a, b, op_b, c, accumulate);
+    multiply(context, a, op_a, b, op_b, c, beta);
   }
 }
 
