@@ -28,7 +28,7 @@ namespace superstep {
 
 /// What the data came to, once they are counted.
 struct DataSummary {
-  int64_t train_rows = 0, valid_rows = 0, test_rows = 0, bad_records = 0;
+  int64_t train_rows = 0, valid_rows = 0, test_rows = 0, unlabelled_rows = 0, bad_records = 0;
   int64_t columns = 0, classes = 0;
   bool classes_may_be_numbers = false;  ///< Many whole numbers: perhaps a number is to be learned.
   bool valid_from_train = true, test_from_train = false;

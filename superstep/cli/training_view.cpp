@@ -10,6 +10,8 @@ using report::with_commas;
 void TrainingView::on_data(const DataSummary& data) {
   std::string text = fmt::format("{} rows to learn from", with_commas(data.train_rows));
   if (data.valid_rows) text += fmt::format(", {} to choose by", with_commas(data.valid_rows));
+  if (data.unlabelled_rows)
+    text += fmt::format(", {} more to pretrain on", with_commas(data.unlabelled_rows));
   if (data.test_rows) text += fmt::format(", {} to test", with_commas(data.test_rows));
   text += fmt::format("; {} columns", with_commas(data.columns));
   if (data.classes) text += fmt::format(", {} classes", with_commas(data.classes));

@@ -47,14 +47,12 @@ class Coordinator::Door : public CoordinatorPort {
  public:
   Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes_of_worker)
       : worker(port), lanes(lanes_of_worker), coordinator_(coordinator), id_(id) {}
-  void notice(Notice notice) override {
-    coordinator_.post(NoticeMessage{id_, std::move(notice)});
-  }
+  void notice(Notice notice) override { coordinator_.post(NoticeMessage{id_, std::move(notice)}); }
   void beat(LeaseId lease, uint64_t beats) override {
     coordinator_.post(BeatMessage{id_, lease, beats});
   }
   void stopped(LeaseId lease) override { coordinator_.post(StoppedMessage{id_, lease}); }
-  void deliver(LeaseId lease, const ParamSet& update, int64_t weight) override {
+  void deliver(LeaseId lease, ParamSet& update, int64_t weight) override {
     coordinator_.add_update(id_, lease, update, weight);
   }
   void failed(LeaseId lease, std::exception_ptr error) override {
@@ -75,8 +73,8 @@ Coordinator::Coordinator(const reduce::Program& program, RunOptions options)
       schedule_(schedule_options(options_)),
       started_(clock_seconds()) {
   if (options_.folder)
-    checkpointer_ = std::make_unique<Checkpointer>(*options_.folder, options_.job,
-                                                   options_.checkpoint_seconds);
+    checkpointer_ =
+        std::make_unique<Checkpointer>(*options_.folder, options_.job, options_.checkpoint_seconds);
 }
 
 Coordinator::~Coordinator() = default;
@@ -115,8 +113,7 @@ std::optional<Coordinator::Message> Coordinator::next_message() {
   return message;
 }
 
-void Coordinator::add_update(WorkerId worker, LeaseId lease, const ParamSet& update,
-                             int64_t weight) {
+void Coordinator::add_update(WorkerId worker, LeaseId lease, ParamSet& update, int64_t weight) {
   std::shared_ptr<SharedSum> sum;
   {
     const std::scoped_lock lock(mutex_);
@@ -153,6 +150,7 @@ RunResult Coordinator::run() {
     const reduce::Report report = program_.apply(*round, state_, sum_->sum(), blobs_);
     const RoundDone done{.round = *round,
                          .report = report,
+                         .state = state_,
                          .seconds = now() - begin,
                          .compute_seconds = compute_seconds_,
                          .lanes = lanes()};
@@ -180,8 +178,8 @@ void Coordinator::begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int6
     const std::scoped_lock lock(mutex_);
     claimed_.clear();
   }
-  const bool same_tensors = sum_ && sum_->sum().spec().layout == spec.layout &&
-                            sum_->sum().spec().rules == spec.rules;
+  const bool same_tensors =
+      sum_ && sum_->sum().spec().layout == spec.layout && sum_->sum().spec().rules == spec.rules;
   // Who is late may still add to the sum of a round that is done.
   if (same_tensors && sum_.use_count() == 1) {
     std::shared_ptr<SharedSum>(sum_).reset();  // as with the state at the end of run_round
@@ -204,7 +202,7 @@ void Coordinator::run_round(const Round& round) {
   if (round_done_) return;
 
   auto shared = std::make_shared<ParamSet>(std::move(state_.shared));
-  start_ = std::make_shared<const RoundStart>(round, std::move(spec), shared);
+  start_ = std::make_shared<const RoundStart>(round, std::move(spec), shared, schedule_.compares());
   {
     const std::scoped_lock lock(mutex_);
     for (auto& [id, door] : doors_) door->worker.begin(start_);
@@ -266,8 +264,7 @@ void Coordinator::handle(Message message) {
               Notice& notice = notices_.at(arrived.lease);
               for (const int unit : fold->units) {
                 blobs_.at(static_cast<size_t>(unit)) = std::move(notice.blob);
-                new_private_states_.at(static_cast<size_t>(unit)) =
-                    std::move(notice.private_state);
+                new_private_states_.at(static_cast<size_t>(unit)) = std::move(notice.private_state);
               }
               compute_seconds_ += notice.compute_seconds;
             }
@@ -328,7 +325,7 @@ void Coordinator::rethrow(const FailedMessage& failed) const {
   const Round& round = start_->round;
   const std::string where =
       found == units_of_leases_.end()
-          ? std::string("a unit")
+          ? std::string(failed.lease == 0 ? "the scratch of a lane" : "a unit")
           : fmt::format("{}, epoch {}, superstep {}, replica {}", round.phase, round.epoch,
                         round.superstep, round.units.at(static_cast<size_t>(found->second)).id);
   try {

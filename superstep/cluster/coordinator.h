@@ -31,9 +31,12 @@ namespace superstep::cluster {
 struct RoundDone {
   const reduce::Round& round;
   const reduce::Report& report;
+  const reduce::State& state;  ///< After apply(); good during the call alone.
   double seconds = 0;          ///< Wall time of the round.
   double compute_seconds = 0;  ///< Spent in compute(), summed over the units.
   int lanes = 0;
+  /// What went through transports, in bytes; 0 in one process, where nothing is moved.
+  int64_t bytes_in = 0, bytes_out = 0;
 
   /// What the lanes did not compute in: waiting for units, summing, moving the state.
   [[nodiscard]] double wait_seconds() const {
@@ -49,20 +52,20 @@ class Observer {
 
 struct RunOptions {
   RunFolder* folder = nullptr;  ///< Where checkpoints and metrics go; none when null.
-  Bytes job = {};  ///< What must be the same to go on: the hash of config and data.
+  Bytes job = {};               ///< What must be the same to go on: the hash of config and data.
   double checkpoint_seconds = 30;
   reduce::ScheduleOptions schedule = {};  ///< `attempt` and `round` are filled in here.
-  std::optional<Resume> resume = {};  ///< Where to go on from.
-  std::stop_token stop = {};     ///< Asked between rounds; a checkpoint is written before stopping.
+  std::optional<Resume> resume = {};      ///< Where to go on from.
+  std::stop_token stop = {};  ///< Asked between rounds; a checkpoint is written before stopping.
   Observer* observer = nullptr;
 };
 
 struct RunResult {
   reduce::State state;
-  bool finished = false;      ///< False: stopped, and resumable where there is a folder.
-  bool reproducible = true;   ///< False: two results of one unit differed.
-  int64_t rounds = 0;         ///< Rounds run by this call.
-  int64_t units = 0;          ///< Units counted by this call.
+  bool finished = false;     ///< False: stopped, and resumable where there is a folder.
+  bool reproducible = true;  ///< False: two results of one unit differed.
+  int64_t rounds = 0;        ///< Rounds run by this call.
+  int64_t units = 0;         ///< Units counted by this call.
   reduce::ScheduleCounters counters;
 };
 
@@ -107,9 +110,8 @@ class Coordinator {
     LeaseId lease;
     std::exception_ptr error;
   };
-  using Message =
-      std::variant<JoinedMessage, NoticeMessage, BeatMessage, StoppedMessage, ArrivedMessage,
-                               FailedMessage>;
+  using Message = std::variant<JoinedMessage, NoticeMessage, BeatMessage, StoppedMessage,
+                               ArrivedMessage, FailedMessage>;
 
   void post(Message message);
   std::optional<Message> next_message();
@@ -118,7 +120,7 @@ class Coordinator {
   void run_round(const reduce::Round& round);
   void handle(Message message);
   void carry_out(const std::vector<reduce::Action>& actions);
-  void add_update(WorkerId worker, LeaseId lease, const ParamSet& update, int64_t weight);
+  void add_update(WorkerId worker, LeaseId lease, ParamSet& update, int64_t weight);
   [[noreturn]] void rethrow(const FailedMessage& failed) const;
   [[nodiscard]] double now() const;
   [[nodiscard]] int lanes() const;

@@ -115,6 +115,64 @@ TEST(Coordinator, HandsOnWhatAUnitThrows) {
             "sums, epoch 0, superstep 0, replica 0: unit 0 ran away");
 }
 
+// Sums whose lanes cannot begin.
+class NoScratch : public Sums {
+ public:
+  [[nodiscard]] std::unique_ptr<reduce::LaneScratch> make_scratch() const override {
+    throw DataError("no room for the scratch");
+  }
+};
+
+TEST(Coordinator, HandsOnThatALaneCannotMakeItsScratch) {
+  EXPECT_EQ(error_of<DataError>(NoScratch(), 1), "no room for the scratch");
+  EXPECT_EQ(error_of<DataError>(NoScratch(), 5), "no room for the scratch");
+}
+
+TEST(Coordinator, ShowsTheStateAfterEachRound) {
+  const Sums program;
+  std::vector<float> first;
+  OnRound observer([&](const RoundDone& done) {
+    first.push_back(done.state.shared.values(0)[0]);
+    EXPECT_EQ(done.bytes_in + done.bytes_out, 0);
+  });
+  (void)run(program, {2}, {.observer = &observer});
+  // Element 0 grows by 8 units x (superstep + units of this id so far): 8 * 2 s.
+  EXPECT_EQ(first, (std::vector<float>{0, 16, 48, 96, 160, 240}));
+}
+
+// Notes what the worker is told of the rounds.
+class Listening : public WorkerPort {
+ public:
+  explicit Listening(WorkerPort& worker) : worker_(worker) {}
+  void begin(std::shared_ptr<const RoundStart> start) override {
+    if (start) compares.push_back(start->compares);
+    worker_.begin(std::move(start));
+  }
+  void grant(LeaseId lease, int unit, Bytes private_state) override {
+    worker_.grant(lease, unit, std::move(private_state));
+  }
+  void push(LeaseId lease) override { worker_.push(lease); }
+  void drop(LeaseId lease) override { worker_.drop(lease); }
+  void stop() override { worker_.stop(); }
+  std::vector<bool> compares;
+
+ private:
+  WorkerPort& worker_;
+};
+
+TEST(Coordinator, AsksForDigestsWhereResultsMayBeCompared) {
+  for (const double audit : {0.0, 0.001}) {
+    const Sums program;
+    Coordinator coordinator(program, {.schedule = calm(audit)});
+    Worker worker(program, 2);
+    Listening listening(worker);
+    worker.connect(coordinator.join(listening, 2));
+    (void)coordinator.run();
+    // Of each of 6 rounds, and once more of that under way as it joins.
+    EXPECT_EQ(listening.compares, std::vector<bool>(7, audit > 0));
+  }
+}
+
 TEST(Coordinator, ComputesEveryUnitTwiceWhenAllAreAudited) {
   Sums program;
   std::atomic<int64_t> computed = 0;

@@ -26,8 +26,8 @@ std::string metrics_line(const RoundDone& done) {
   line["seconds"] = done.seconds;
   line["compute_seconds"] = done.compute_seconds;
   line["wait_seconds"] = done.wait_seconds();
-  line["bytes_in"] = 0;  // in one process nothing is moved
-  line["bytes_out"] = 0;
+  line["bytes_in"] = done.bytes_in;
+  line["bytes_out"] = done.bytes_out;
   line["workers"] = done.lanes;
   return line.dump();
 }

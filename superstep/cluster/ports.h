@@ -26,12 +26,16 @@ struct RoundStart {
   reduce::Round round;
   reduce::UpdateSpec spec;
   std::shared_ptr<const ParamSet> shared;
+  /// Whether a unit may be computed twice and compared: only then do notices need a digest, which
+  /// costs a pass over the update.
+  bool compares = true;
 };
 
 /// A finished unit, all but its update.
 struct Notice {
   LeaseId lease = 0;
-  Digest digest;  ///< Of update, weight, blob and private state.
+  Digest digest;  ///< Of update, weight, blob and private state; 0 where RoundStart::compares is
+                  ///< false.
   int64_t weight = 0;
   Bytes blob, private_state;
   double compute_seconds = 0;
@@ -58,9 +62,11 @@ class CoordinatorPort {
   virtual void beat(LeaseId lease, uint64_t beats) = 0;
   /// A dropped unit has been cut short, or was never begun: its lane is free.
   virtual void stopped(LeaseId lease) = 0;
-  /// Adds the update of a lease that was answered with push().
-  virtual void deliver(LeaseId lease, const ParamSet& update, int64_t weight) = 0;
-  /// The unit cannot be computed, here or anywhere: it is a pure function and it threw.
+  /// Adds the update of a lease that was answered with push(). It may keep the update's memory and
+  /// leave some other in its place; what `update` holds afterwards means nothing.
+  virtual void deliver(LeaseId lease, ParamSet& update, int64_t weight) = 0;
+  /// The unit cannot be computed, here or anywhere: it is a pure function and it threw. Lease 0: a
+  /// lane could not make its scratch.
   virtual void failed(LeaseId lease, std::exception_ptr error) = 0;
 };
 

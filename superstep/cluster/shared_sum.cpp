@@ -5,7 +5,12 @@ namespace superstep::cluster {
 SharedSum::SharedSum(reduce::UpdateSpec spec, int64_t planned_weight, int64_t units)
     : sum_(std::move(spec), planned_weight, units) {}
 
-void SharedSum::add(const ParamSet& update, int64_t weight) {
+void SharedSum::add(ParamSet& update, int64_t weight) {
+  {
+    const std::scoped_lock lock(whole_lock_);
+    if (sum_.try_take(update, weight)) return;
+    sum_.settle();
+  }
   const size_t size = update.flat().size();
   const size_t start = next_++;
   for (size_t i = 0; i < kChunks; ++i) {
@@ -14,7 +19,7 @@ void SharedSum::add(const ParamSet& update, int64_t weight) {
     const std::scoped_lock lock(locks_[chunk]);
     sum_.add_range(update, weight, begin, end);
   }
-  const std::scoped_lock lock(weight_lock_);
+  const std::scoped_lock lock(whole_lock_);
   sum_.add_weight(weight);
 }
 

@@ -14,8 +14,9 @@ class SharedSum {
   SharedSum(reduce::UpdateSpec spec, int64_t planned_weight, int64_t units);
   /// Back to an empty sum of the same tensors, in the same memory; while nobody adds.
   void reset(int64_t planned_weight, int64_t units) { sum_.reset(planned_weight, units); }
-  /// Adds an update; begins at another chunk than the thread before, so that few wait.
-  void add(const ParamSet& update, int64_t weight);
+  /// Adds an update; begins at another chunk than the thread before, so that few wait. The first
+  /// one is not added but taken: `update` then holds the memory of a round before, or is empty.
+  void add(ParamSet& update, int64_t weight);
   /// The sum, once all are done adding.
   [[nodiscard]] const reduce::ExactSum& sum() const { return sum_; }
 
@@ -24,7 +25,7 @@ class SharedSum {
 
   reduce::ExactSum sum_;
   std::array<std::mutex, kChunks> locks_;
-  std::mutex weight_lock_;
+  std::mutex whole_lock_;  // for what is not by chunks
   std::atomic<size_t> next_{0};
 };
 

@@ -46,7 +46,7 @@ class Sums : public reduce::Program {
     if (!task.private_state.empty())
       before = ByteReader(task.private_state, "a count").get<int64_t>();
     reduce::Outcome outcome{
-        .update = ParamSet(layout_), .weight = 1, .blob = {}, .private_state = {}};
+        .update = task.scratch.update(layout_), .weight = 1, .blob = {}, .private_state = {}};
     for (int64_t i = 0; i < kElements; ++i)
       outcome.update.values(0)[static_cast<size_t>(i)] =
           static_cast<float>(task.round.superstep + task.unit.id * i + before);

@@ -111,7 +111,13 @@ std::vector<int64_t> Worker::units_by_lane() const {
 
 void Worker::lane(size_t number) {
   const FloatingPointScope floating_point;
-  const auto scratch = program_.make_scratch();
+  std::unique_ptr<reduce::LaneScratch> scratch;
+  try {
+    scratch = program_.make_scratch();
+  } catch (...) {
+    coordinator_->failed(0, std::current_exception());
+    return;
+  }
   for (;;) {
     Grant grant;
     {
@@ -147,6 +153,7 @@ void Worker::run(Grant grant, reduce::LaneScratch& scratch) {
   } catch (...) {
     error = std::current_exception();
   }
+  const bool compares = grant.start->compares;
   grant.start.reset();  // the coordinator may now move the state without copying it
   bool cut_short = false;
   {
@@ -159,16 +166,17 @@ void Worker::run(Grant grant, reduce::LaneScratch& scratch) {
     coordinator_->stopped(grant.lease);
   else if (error)
     coordinator_->failed(grant.lease, std::move(error));
-  else if (hand_in(progress, outcome, seconds_since(started)))
+  else if (hand_in(progress, outcome, compares, seconds_since(started)))
     coordinator_->deliver(grant.lease, outcome.update, outcome.weight);
+  scratch.keep(std::move(outcome.update));
 }
 
 // Says that the unit is ready, and waits to hear whether its update is wanted.
-bool Worker::hand_in(LaneProgress& progress, const reduce::Outcome& outcome,
+bool Worker::hand_in(LaneProgress& progress, const reduce::Outcome& outcome, bool compares,
                      double compute_seconds) {
   const LeaseId lease = progress.lease();
   coordinator_->notice({.lease = lease,
-                        .digest = digest_of(outcome),
+                        .digest = compares ? digest_of(outcome) : Digest{},
                         .weight = outcome.weight,
                         .blob = outcome.blob,
                         .private_state = outcome.private_state,

@@ -42,7 +42,8 @@ class Worker : public WorkerPort {
 
   void lane(size_t number);
   void run(Grant grant, reduce::LaneScratch& scratch);
-  bool hand_in(LaneProgress& progress, const reduce::Outcome& outcome, double compute_seconds);
+  bool hand_in(LaneProgress& progress, const reduce::Outcome& outcome, bool compares,
+               double compute_seconds);
 
   const reduce::Program& program_;
   CoordinatorPort* coordinator_ = nullptr;

@@ -11,6 +11,9 @@ void DataConfig::declare(config::Section& s) {
              {.effect = kRun});
   s.location("test", test, "Rows to test on. Default: test_fraction of the rows of train.",
              {.effect = kRun});
+  s.location("unlabelled", unlabelled,
+             "More rows for pretraining, like those of train; a label in them is not read.",
+             {.effect = kRun});
   s.text("label", label, "The column to be learned: its name, or its number from 0.");
   s.text("delimiter", delimiter, "Between the fields of a CSV file: one character, tab, or infer.");
   s.choice("header", header, "Whether the first line of a CSV file names the columns.",

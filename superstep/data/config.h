@@ -16,7 +16,7 @@
 namespace superstep::data {
 
 struct DataConfig {
-  config::Location train, valid, test;
+  config::Location train, valid, test, unlabelled;
   std::string label;                    ///< A column's name, or its number from 0; "": none (CSV).
   std::string delimiter = "infer";      ///< Or one character, or "tab".
   std::string header = "infer";         ///< Or "yes", "no".

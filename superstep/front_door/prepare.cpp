@@ -5,6 +5,7 @@
 
 #include "superstep/data/dealing.h"
 #include "superstep/data/formats/number.h"
+#include "superstep/data/joined_source.h"
 #include "superstep/engines/local.h"
 #include "superstep/training/evaluate_program.h"
 #include "superstep/training/fit.h"
@@ -20,14 +21,91 @@ std::string scale_for(const models::ModelConfig& model, const std::string& scale
 }
 
 training::Fitted fit(const Job& job, std::shared_ptr<const data::DataSet> rows,
-                     std::function<bool(int64_t)> training) {
-  const models::ModelConfig& model = job.model;
-  const training::FitProgram program(
-      std::move(rows), {.task = model.has_output() ? model.task.value_or("infer") : "none",
-                        .scale = scale_for(model, job.data.scale),
-                        .threshold = job.data.threshold,
-                        .training = std::move(training)});
+                     training::FitOptions options) {
+  options.scale = scale_for(job.model, job.data.scale);
+  options.threshold = job.data.threshold;
+  const training::FitProgram program(std::move(rows), std::move(options));
   return program.result(engines::run_local(program, lanes_of(job), {}).run.state);
+}
+
+// Which phases run; a dbn that is only pretrained has no output layer yet.
+void choose_phases(Job& job) {
+  for (const std::string& phase : job.job.phases)
+    if (phase != "pretrain" && phase != "finetune")
+      throw ConfigError("job.phases: no phase '{}', wanted pretrain or finetune", phase);
+  if (job.job.phases.empty()) throw ConfigError("job.phases: no phase to run");
+  if (!job.model.pretrained() && !job.job.has_phase("finetune"))
+    throw ConfigError("job.phases: a {} model is not pretrained, it has the phase finetune alone",
+                      job.model.kind);
+  if (job.model.kind == "dbn" && !job.job.has_phase("finetune") && !job.model.generative)
+    job.model.task = models::ModelConfig::kNoTask;
+}
+
+// What a row of each class counts: as the job says, or so that all classes count alike.
+std::vector<float> class_weights(const Job& job, const Rows& train, const data::Target& target) {
+  const training::FinetuneConfig& finetune = job.finetune;
+  if (finetune.class_weights.empty() && !finetune.balance_classes) return {};
+  if (target.task != data::Task::kClassify)
+    throw ConfigError("finetune.{}: only classes have weights, and there are none here",
+                      finetune.balance_classes ? "balance_classes" : "class_weights");
+  const auto classes = static_cast<size_t>(target.classes.size());
+  if (!finetune.balance_classes) {
+    if (finetune.class_weights.size() != classes)
+      throw ConfigError("finetune.class_weights: {} numbers for {} classes ({})",
+                        finetune.class_weights.size(), classes,
+                        fmt::join(target.classes.names(), ", "));
+    return {finetune.class_weights.begin(), finetune.class_weights.end()};
+  }
+  std::vector<int64_t> counts(classes);
+  constexpr size_t kRows = 4096;
+  Batch batch;
+  for (size_t begin = 0; begin < train.numbers.size(); begin += kRows) {
+    const size_t count = std::min(kRows, train.numbers.size() - begin);
+    train.source->read(std::span(train.numbers).subspan(begin, count), batch);
+    for (const int32_t label : batch.labels) ++counts.at(static_cast<size_t>(label));
+  }
+  std::vector<float> weights;
+  for (const int64_t count : counts)
+    weights.push_back(count == 0 ? 0.0F
+                                 : static_cast<float>(static_cast<double>(train.numbers.size()) /
+                                                      static_cast<double>(classes) /
+                                                      static_cast<double>(count)));
+  return weights;
+}
+
+// The tensors of a model that another one goes on from: all that it has but the layer that knows
+// the label, unless the label is the same.
+ParamSet start_tensors(const models::Model& start, const models::Model& model) {
+  const models::Network& network = start.network();
+  const bool same_label = start.target() == model.target();
+  const int labelled = start.config().has_output() && !same_label ? network.size() - 1 : -1;
+  std::vector<ParamSpec> specs;
+  for (int i = 0; i < network.size(); ++i)
+    for (const int t : network.tensors(i)) {
+      const ParamSpec& spec = network.layout()->spec(t);
+      const int found = model.network().layout()->find(spec.name);
+      if (i != labelled && found >= 0 && model.network().layout()->spec(found).shape == spec.shape)
+        specs.push_back(spec);
+    }
+  if (specs.empty())
+    throw ConfigError("model.start: nothing of that model fits: its layers are {}, here {}",
+                      network.describe(), model.network().describe());
+  ParamSet tensors(specs);
+  for (int t = 0; t < tensors.layout().size(); ++t)
+    std::ranges::copy(start.params().values(specs[static_cast<size_t>(t)].name),
+                      tensors.values(t).begin());
+  return tensors;
+}
+
+// The rows must be of the kind that the model to go on from was trained on.
+void expect_columns_of(const models::Model& start, const data::Schema& schema, const Job& job) {
+  if (start.schema().columns != schema.columns)
+    throw ConfigError("model.start: {} was trained on {} columns, but these rows have {}",
+                      job.model.start, start.schema().columns, schema.columns);
+  for (int64_t c = 0; c < schema.columns; ++c)
+    if (start.schema().name(c) != schema.name(c))
+      throw ConfigError("model.start: column {} of {} is {}, but {} here", c, job.model.start,
+                        start.schema().name(c), schema.name(c));
 }
 
 // The schema of the rows, with the axes that the job gives them.
@@ -93,6 +171,7 @@ Prepared prepare(Job& job) {
   if (job.data.train.empty())
     throw ConfigError(
         "data.train: no data to learn from; set it in the job, or by --set data.train=");
+  choose_phases(job);
   job.model.complete();
   job.pretrain.complete(job.model);
 
@@ -104,7 +183,34 @@ Prepared prepare(Job& job) {
   };
 
   auto rows = data::DataSet::open(job.data.train, job.data);
-  const auto fitted = fit(job, rows, [=](int64_t row) { return role(row) == data::Role::kTrain; });
+  std::unique_ptr<models::Model> start;
+  if (!job.model.start.empty()) {
+    start = std::make_unique<models::Model>(models::Model::load(find_model(job.model.start)));
+    expect_columns_of(*start, rows->schema(), job);
+  }
+  std::shared_ptr<const data::DataSet> more;
+  training::Fitted unlabelled;
+  if (!job.data.unlabelled.empty()) {
+    if (!job.model.pretrained())
+      throw ConfigError("data.unlabelled: a {} model learns from labelled rows alone; pretrain a dbn",
+                        job.model.kind);
+    more = data::DataSet::open(job.data.unlabelled, job.data, &rows->schema());
+    unlabelled = fit(job, more, {.task = "none", .training = [](int64_t) { return true; }});
+  }
+  training::Fitted fitted =
+      fit(job, rows,
+          {.task = job.model.has_output() ? job.model.task.value_or("infer") : "none",
+           .more = unlabelled.statistics,
+           .training = [=](int64_t row) { return role(row) == data::Role::kTrain; }});
+  if (start) {
+    fitted.scaling = start->scaling();
+    // The same label goes on as it was learned, where it holds nothing new.
+    const data::Target& before = start->target();
+    const auto known = [&](const std::string& name) { return before.classes.index(name) >= 0; };
+    if (before.task == fitted.target.task && before.label == fitted.target.label &&
+        std::ranges::all_of(fitted.target.classes.names(), known))
+      fitted.target = before;
+  }
   const bool task_is_open = !job.model.task;
   if (job.model.has_output() && fitted.target.task != data::Task::kNone)
     job.model.task = fitted.target.task == data::Task::kClassify ? "classify" : "regress";
@@ -119,6 +225,7 @@ Prepared prepare(Job& job) {
   const auto source =
       std::make_shared<data::RowSource>(rows, fitted.index, fitted.scaling, fitted.target);
   prepared.train.source = prepared.valid.source = prepared.test.source = source;
+  if (start) prepared.start = start_tensors(*start, *prepared.model);
   for (int64_t row = 0; row < fitted.index.rows; ++row) {
     const auto of = role(row);
     (of == data::Role::kTrain   ? prepared.train
@@ -140,9 +247,20 @@ Prepared prepare(Job& job) {
         "data.test_fraction",
         fitted.index.rows, prepared.valid.numbers.size() + prepared.test.numbers.size());
 
+  if (more) {
+    prepared.pretrain_source = std::make_shared<data::JoinedSource>(
+        source, fitted.index.rows,
+        std::make_shared<data::RowSource>(more, unlabelled.index, fitted.scaling, data::Target{}));
+    prepared.pretrain_rows = prepared.train.numbers;
+    for (int64_t row = 0; row < unlabelled.index.rows; ++row)
+      prepared.pretrain_rows.push_back(fitted.index.rows + row);
+  }
+  prepared.class_weights = class_weights(job, prepared.train, fitted.target);
+
   prepared.summary = {.train_rows = static_cast<int64_t>(prepared.train.numbers.size()),
                       .valid_rows = static_cast<int64_t>(prepared.valid.numbers.size()),
                       .test_rows = static_cast<int64_t>(prepared.test.numbers.size()),
+                      .unlabelled_rows = unlabelled.index.rows,
                       .bad_records = fitted.index.bad,
                       .columns = rows->schema().columns,
                       .classes = fitted.target.classes.size(),
@@ -154,6 +272,11 @@ Prepared prepare(Job& job) {
   identity.put_string(fitted.scaling.to_bytes());
   identity.put_string(fitted.target.to_bytes());
   identity.put(rows->file_bytes());
+  if (more) {
+    identity.put_string(unlabelled.index.to_bytes());
+    identity.put(more->file_bytes());
+  }
+  if (start) identity.put_string(start->to_bytes());
   prepared.identity = std::move(identity).take();
   return prepared;
 }

@@ -22,7 +22,12 @@ struct Rows {
 
 struct Prepared {
   Rows train, valid, test;
+  /// What is pretrained on, where it is more than train: these rows, and unlabelled ones.
+  std::shared_ptr<const Source> pretrain_source;
+  std::vector<int64_t> pretrain_rows;
   std::unique_ptr<models::Model> model;
+  ParamSet start;  ///< Tensors of model.start that this job goes on from.
+  std::vector<float> class_weights;
   DataSummary summary;
   /// What must be the same for a checkpoint to fit: of the data, all that training sees of them.
   Bytes identity;

@@ -17,6 +17,7 @@ std::string find_run(const std::string& path);
 
 inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kJobFile = "job.toml";
+inline constexpr const char* kPictureFolder = "pictures";
 inline constexpr const char* kLatest = "latest";
 
 }  // namespace superstep::front_door

@@ -6,6 +6,7 @@
 #include "superstep/front_door/prepare.h"
 #include "superstep/front_door/run_report.h"
 #include "superstep/front_door/runs.h"
+#include "superstep/front_door/training_pictures.h"
 #include "superstep/io/file.h"
 #include "superstep/training/network_program.h"
 
@@ -15,11 +16,13 @@ namespace {
 namespace fs = std::filesystem;
 using cluster::RunFolder;
 
-// Tells the listener when a phase begins, which a round alone does not.
+// Tells the listener when a phase begins, which a round alone does not, and draws the net as it
+// learns.
 class PhaseTeller : public cluster::Observer {
  public:
-  PhaseTeller(TrainListener* listener, const training::NetworkProgram& program)
-      : listener_(listener), program_(program) {}
+  PhaseTeller(TrainListener* listener, const training::NetworkProgram& program,
+              front_door::TrainingPictures& pictures)
+      : listener_(listener), program_(program), pictures_(pictures) {}
   void enter(const std::string& phase) {
     if (!listener_ || phase == phase_) return;
     phase_ = phase;
@@ -30,6 +33,9 @@ class PhaseTeller : public cluster::Observer {
     compute_seconds_ += done.compute_seconds;
     wait_seconds_ += done.wait_seconds();
     if (listener_) listener_->on_round(done);
+    if (done.report.event != "superstep")
+      pictures_.draw(done.round.phase, done.round.epoch + 1, done.report.event == "phase",
+                     done.state.shared);
   }
   [[nodiscard]] double compute_seconds() const { return compute_seconds_; }
   [[nodiscard]] double wait_seconds() const { return wait_seconds_; }
@@ -37,6 +43,7 @@ class PhaseTeller : public cluster::Observer {
  private:
   TrainListener* listener_;
   const training::NetworkProgram& program_;
+  front_door::TrainingPictures& pictures_;
   std::string phase_;
   double compute_seconds_ = 0, wait_seconds_ = 0;
 };
@@ -44,15 +51,22 @@ class PhaseTeller : public cluster::Observer {
 training::NetworkJob network_job(const Job& job, const front_door::Prepared& prepared) {
   return {.network = &prepared.model->network(),
           .loss = prepared.model->loss(),
-          .pretrained = job.model.pretrained(),
+          .pretrain_machines = job.model.pretrained() && job.job.has_phase("pretrain"),
+          .finetune_network = job.job.has_phase("finetune"),
           .train = prepared.train.source,
           .valid = prepared.valid.source,
           .train_rows = prepared.train.numbers,
           .valid_rows = prepared.valid.numbers,
+          .pretrain_source = prepared.pretrain_source,
+          .pretrain_rows = prepared.pretrain_rows,
+          .start = prepared.start.layout().size() > 0 ? &prepared.start : nullptr,
+          .columns = prepared.model->schema().names,
+          .class_weights = prepared.class_weights,
           .pretrain = job.pretrain,
           .finetune = job.finetune,
           .reduce = job.reduce,
-          .seed = static_cast<uint64_t>(job.job.seed)};
+          .seed = static_cast<uint64_t>(job.job.seed),
+          .cache_bytes = job.engine.cache_mb * 1'000'000};
 }
 
 // The last line of metrics.jsonl. Times and units are those of this attempt.
@@ -133,7 +147,8 @@ TrainResult train(Job& job, const TrainOptions& options) {
                                 .lanes = lanes,
                                 .resumed = resumed,
                                 .superstep = result.first_superstep});
-  PhaseTeller teller(options.listener, program);
+  front_door::TrainingPictures pictures(prepared, folder.file(front_door::kPictureFolder));
+  PhaseTeller teller(options.listener, program, pictures);
   run_options.observer = &teller;
   const engines::LocalResult done = engines::run_local(program, lanes, std::move(run_options));
   result.finished = done.run.finished;
@@ -144,7 +159,7 @@ TrainResult train(Job& job, const TrainOptions& options) {
 
   prepared.model->set_params(program.result(done.run.state));
   result.best_epoch = program.best_epoch(done.run.state);
-  result.epochs = job.model.has_output() ? job.finetune.epochs : job.pretrain.epochs;
+  result.epochs = program.epochs_done(done.run.state);
   result.model = folder.file(front_door::kModelFile);
   const Bytes model = prepared.model->to_bytes();
   result.sha256 = sha256_hex(model.data(), model.size());
@@ -157,6 +172,7 @@ TrainResult train(Job& job, const TrainOptions& options) {
       end_line(result, teller,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
   io::write_file(result.model, model);
+  front_door::draw_samples(*prepared.model, folder.file(front_door::kPictureFolder));
   result.report = front_door::write_report(job, prepared, result);
   return result;
 }

@@ -19,4 +19,10 @@ Scratch Context::scratch(int64_t count) {
   return {*this, std::span(buffer).first(size)};
 }
 
+std::span<int64_t> Context::ranges(int64_t count) {
+  const auto size = static_cast<size_t>(count);
+  if (ranges_.size() < size) ranges_.resize(size);
+  return std::span(ranges_).first(size);
+}
+
 }  // namespace superstep::kernels

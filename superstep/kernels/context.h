@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "superstep/tensor/sparse_matrix.h"
 #include "superstep/tensor/tensor.h"
 
 namespace superstep::kernels {
@@ -47,6 +48,10 @@ class Context {
   /// the n-th borrowing of a nest gets the n-th buffer again.
   [[nodiscard]] Scratch scratch(int64_t count);
 
+  /// Memory of kernels/sparse.h: a transpose, and `count` undefined numbers.
+  [[nodiscard]] SparseMatrix& transposed() { return transposed_; }
+  [[nodiscard]] std::span<int64_t> ranges(int64_t count);
+
   /// What a backend keeps (oneDNN's primitives); it makes this at its first call.
   struct Backend {
     virtual ~Backend() = default;
@@ -57,6 +62,8 @@ class Context {
   friend class Scratch;
   std::vector<AlignedVector<float>> buffers_;
   size_t borrowed_ = 0;
+  SparseMatrix transposed_;
+  std::vector<int64_t> ranges_;
   std::unique_ptr<Backend> backend_;
 };
 

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "superstep/kernels/math.h"
+#include "superstep/kernels/activation.h"
+#include "superstep/kernels/vector/table.h"
 
 namespace superstep::kernels {
 namespace {
@@ -14,22 +15,23 @@ void expect_same_size(const A& a, const B& b) {
   SUPERSTEP_ASSERT(a.rows == b.rows && a.cols == b.cols);
 }
 
-// y[i] = f(y[i]).
-template <class F>
-void map(Matrix y, F f) {
-  for (int64_t r = 0; r < y.rows; ++r)
-    for (float& value : y.row(r)) value = f(value);
+// Rows that lie one behind another, as one row: vectors then do not end with each.
+template <class M>
+M one_row(const M& m) {
+  return {m.data, 1, m.rows * m.cols};
+}
+template <class... M>
+bool have_no_gaps(const M&... m) {
+  return ((m.stride == m.cols) && ...);
 }
 
-// dy[i] = f(y[i], dy[i]). The compiler checks once a row that the rows do not overlap.
-template <class F>
-void map_backward(ConstMatrix y, Matrix dy, F f) {
+void activate(Activation f, Matrix y) {
+  table().activate(f, nullptr, have_no_gaps(y) ? one_row(y) : y);
+}
+
+void backward(Activation f, ConstMatrix y, Matrix dy) {
   expect_same_size(y, dy);
-  for (int64_t r = 0; r < y.rows; ++r) {
-    const float* y_row = y.row(r).data();
-    float* dy_row = dy.row(r).data();
-    for (int64_t j = 0; j < y.cols; ++j) dy_row[j] = f(y_row[j], dy_row[j]);
-  }
+  table().activation_backward(f, y, dy, nullptr);
 }
 
 }  // namespace
@@ -41,76 +43,40 @@ void copy(ConstMatrix x, Matrix y) {
 
 void scale(float a, ConstMatrix x, Matrix y) {
   expect_same_size(x, y);
-  for (int64_t r = 0; r < x.rows; ++r) {
-    const float* x_row = x.row(r).data();
-    float* y_row = y.row(r).data();
-    for (int64_t j = 0; j < x.cols; ++j) y_row[j] = a * x_row[j];
-  }
+  if (have_no_gaps(x, y)) return table().scale(a, one_row(x), one_row(y));
+  table().scale(a, x, y);
 }
 
 void axpy(float a, std::span<const float> x, std::span<float> y) {
   SUPERSTEP_ASSERT(x.size() == y.size());
-  for (size_t i = 0; i < x.size(); ++i) y[i] += a * x[i];
+  table().axpy(a, x.data(), y.data(), static_cast<int64_t>(x.size()));
 }
 
 void subtract(ConstMatrix a, ConstMatrix b, Matrix c) {
   expect_same_size(a, b);
   expect_same_size(a, c);
-  for (int64_t r = 0; r < a.rows; ++r) {
-    const float* a_row = a.row(r).data();
-    const float* b_row = b.row(r).data();
-    float* c_row = c.row(r).data();
-    for (int64_t j = 0; j < a.cols; ++j) c_row[j] = a_row[j] - b_row[j];
-  }
+  if (have_no_gaps(a, b, c)) return table().subtract(one_row(a), one_row(b), one_row(c));
+  table().subtract(a, b, c);
 }
 
 void add_row(Matrix y, std::span<const float> row) {
-  SUPERSTEP_ASSERT(y.cols == static_cast<int64_t>(row.size()));
-  for (int64_t r = 0; r < y.rows; ++r) axpy(1.0F, row, y.row(r));
+  bias_activate(Activation::kLinear, row, y);
 }
 
 void column_sums(ConstMatrix x, std::span<float> sums) {
   SUPERSTEP_ASSERT(x.cols == static_cast<int64_t>(sums.size()));
-  std::ranges::fill(sums, 0.0F);
-  for (int64_t r = 0; r < x.rows; ++r) axpy(1.0F, x.row(r), sums);
+  table().column_sums(x, sums.data());
 }
 
-void sigmoid(Matrix y) {
-  map(y, [](float value) { return kernels::sigmoid(value); });
-}
+void sigmoid(Matrix y) { activate(Activation::kSigmoid, y); }
+void tanh(Matrix y) { activate(Activation::kTanh, y); }
+void relu(Matrix y) { activate(Activation::kRelu, y); }
 
-void tanh(Matrix y) {
-  map(y, [](float value) { return kernels::tanh(value); });
-}
+void sigmoid_backward(ConstMatrix y, Matrix dy) { backward(Activation::kSigmoid, y, dy); }
+void tanh_backward(ConstMatrix y, Matrix dy) { backward(Activation::kTanh, y, dy); }
+void relu_backward(ConstMatrix y, Matrix dy) { backward(Activation::kRelu, y, dy); }
 
-// NaN stays NaN, so that it is found where updates are checked.
-void relu(Matrix y) {
-  map(y, [](float value) { return value < 0.0F ? 0.0F : value; });
-}
-
-void sigmoid_backward(ConstMatrix y, Matrix dy) {
-  map_backward(y, dy, [](float value, float d) { return d * (value * (1.0F - value)); });
-}
-
-void tanh_backward(ConstMatrix y, Matrix dy) {
-  map_backward(y, dy, [](float value, float d) { return d * (1.0F - value * value); });
-}
-
-void relu_backward(ConstMatrix y, Matrix dy) {
-  map_backward(y, dy, [](float value, float d) { return value == 0.0F ? 0.0F : d; });
-}
-
-void softmax_rows(Matrix y) {
-  for (int64_t r = 0; r < y.rows; ++r) {
-    const std::span<float> row = y.row(r);
-    if (row.empty()) continue;
-    const float largest = *std::ranges::max_element(row);
-    for (float& value : row) value = kernels::exp(value - largest);
-    float sum = 0;
-    for (const float value : row) sum += value;
-    for (float& value : row) value /= sum;
-  }
-}
+void softmax_rows(Matrix y) { table().softmax_rows(y); }
 
 double log_sum_exp(std::span<const float> row) {
   if (row.empty()) return -std::numeric_limits<double>::infinity();
@@ -125,12 +91,8 @@ double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::
 void sample_bernoulli(ConstMatrix p, RngKey key, std::span<const int64_t> row_numbers, Matrix out) {
   expect_same_size(p, out);
   SUPERSTEP_ASSERT(p.rows == static_cast<int64_t>(row_numbers.size()));
-  for (int64_t r = 0; r < p.rows; ++r) {
-    const float* p_row = p.row(r).data();
-    float* out_row = out.row(r).data();
-    fill_uniform(key, static_cast<uint64_t>(row_numbers[static_cast<size_t>(r)]), out.row(r));
-    for (int64_t j = 0; j < p.cols; ++j) out_row[j] = out_row[j] < p_row[j] ? 1.0F : 0.0F;
-  }
+  SUPERSTEP_ASSERT(p.cols <= kMostColumns);
+  table().sample_bernoulli(p, {key.value(), row_numbers.data()}, out);
 }
 
 void add_normal(ConstMatrix mean, RngKey key, std::span<const int64_t> row_numbers, Matrix out) {
@@ -144,16 +106,7 @@ void add_normal(ConstMatrix mean, RngKey key, std::span<const int64_t> row_numbe
 
 double squared_distance(ConstMatrix a, ConstMatrix b) {
   expect_same_size(a, b);
-  double sum = 0;
-  for (int64_t r = 0; r < a.rows; ++r) {
-    const float* a_row = a.row(r).data();
-    const float* b_row = b.row(r).data();
-    for (int64_t j = 0; j < a.cols; ++j) {
-      const double difference = static_cast<double>(a_row[j]) - static_cast<double>(b_row[j]);
-      sum += difference * difference;
-    }
-  }
-  return sum;
+  return table().squared_distance(a, b);
 }
 
 }  // namespace superstep::kernels

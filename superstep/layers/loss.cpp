@@ -1,5 +1,8 @@
 #include "superstep/layers/loss.h"
 
+#include <cmath>
+#include <utility>
+
 #include "superstep/base/error.h"
 #include "superstep/kernels/elementwise.h"
 
@@ -22,23 +25,44 @@ ConstMatrix targets_of(const Loss& loss, ConstMatrix z, const Batch& batch) {
 
 }  // namespace
 
-// loss = log sum exp z - z[label]; dz = (softmax(z) - one at the label) / rows
+SoftmaxCrossEntropy::SoftmaxCrossEntropy(std::vector<float> class_weights)
+    : class_weights_(std::move(class_weights)) {
+  for (size_t k = 0; k < class_weights_.size(); ++k)
+    if (!std::isfinite(class_weights_[k]) || class_weights_[k] < 0)
+      throw ConfigError("the weight of class {} must be finite and at least 0, got {}", k,
+                        class_weights_[k]);
+}
+
+// loss = w (log sum exp z - z[label]); dz = w (softmax(z) - one at the label) / rows, w the weight
+// of the label's class
 double SoftmaxCrossEntropy::evaluate(ConstMatrix z, const Batch& batch, Matrix* dz) const {
   expect_rows(*this, z, batch, dz);
   if (static_cast<int64_t>(batch.labels.size()) != z.rows)
     throw Error(fmt::format("[{}] the batch must have {} labels, got {}", name(), z.rows,
                             batch.labels.size()));
+  if (!class_weights_.empty() && static_cast<int64_t>(class_weights_.size()) != z.cols)
+    throw Error(fmt::format("[{}] there must be {} class weights, got {}", name(), z.cols,
+                            class_weights_.size()));
+  const auto weight = [&](int32_t label) {
+    return class_weights_.empty() ? 1.0F : class_weights_[static_cast<size_t>(label)];
+  };
   double sum = 0;
   for (int64_t r = 0; r < z.rows; ++r) {
     const int32_t label = batch.labels[static_cast<size_t>(r)];
     SUPERSTEP_ASSERT(label >= 0 && label < z.cols);
-    sum += kernels::log_sum_exp(z.row(r)) - static_cast<double>(z.row(r)[label]);
+    sum += double{weight(label)} *
+           (kernels::log_sum_exp(z.row(r)) - static_cast<double>(z.row(r)[label]));
   }
   if (dz == nullptr) return sum;
   if (dz->data != z.data) kernels::copy(z, *dz);
   kernels::softmax_rows(*dz);
-  for (int64_t r = 0; r < z.rows; ++r) dz->row(r)[batch.labels[static_cast<size_t>(r)]] -= 1.0F;
-  kernels::scale(1.0F / static_cast<float>(z.rows), *dz, *dz);
+  const float share = 1.0F / static_cast<float>(z.rows);
+  for (int64_t r = 0; r < z.rows; ++r) {
+    const int32_t label = batch.labels[static_cast<size_t>(r)];
+    const std::span<float> row = dz->row(r);
+    row[static_cast<size_t>(label)] -= 1.0F;
+    for (float& value : row) value *= weight(label) * share;
+  }
   return sum;
 }
 

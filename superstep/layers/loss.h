@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "superstep/tensor/batch.h"
 
@@ -31,12 +32,19 @@ class Loss {
   [[nodiscard]] virtual std::string_view name() const = 0;
 };
 
-/// -log softmax(z)[label], in nats. Reads batch.labels.
+/// -log softmax(z)[label], in nats, times the weight of the label's class. Reads batch.labels.
 class SoftmaxCrossEntropy : public Loss {
  public:
+  /// One weight a class, finite and not negative; empty: all 1. The mean stays one over rows:
+  /// weights that average 1 over the training rows keep the size of a step. Throws ConfigError.
+  explicit SoftmaxCrossEntropy(std::vector<float> class_weights = {});
+
   double evaluate(ConstMatrix z, const Batch& batch, Matrix* dz) const override;
   void predict(Matrix z) const override;
   [[nodiscard]] std::string_view name() const override { return "softmax_cross_entropy"; }
+
+ private:
+  std::vector<float> class_weights_;
 };
 
 /// |z - target|^2 / 2, summed over the outputs. Reads batch.targets.

@@ -44,6 +44,43 @@ TEST(SoftmaxCrossEntropy, ComputesAWorkedExample) {
   EXPECT_NEAR(z.values()[4], 0.6, 1e-6);
 }
 
+TEST(SoftmaxCrossEntropy, MultipliesARowByTheWeightOfItsClass) {
+  const SoftmaxCrossEntropy loss({4, 0.5F, 0});
+  Tensor z = scores({0, 0, 0, 0, std::log(3.0F), 0, 9, 0, 0}, 3, 3), dz({3, 3});
+  const Batch batch = batch_of(3, 3, {0, 1, 2}, {});
+  Matrix gradient = dz.matrix();
+  // 4 log 3, -log(3 / 5) / 2 and nothing
+  EXPECT_NEAR(loss.evaluate(z.matrix(), batch, &gradient), 4.3944492 + 0.2554128, 1e-6);
+  // 4 (1/3 - 1, 1/3, 1/3) / 3, (1/5, 3/5 - 1, 1/5) / 6 and nothing: the mean is over 3 rows
+  const std::vector<float> wanted = {-0.8888889F, 0.4444444F, 0.4444444F, 0.0333333F, -0.0666667F,
+                                     0.0333333F,  0,          0,          0};
+  for (size_t i = 0; i < 9; ++i) EXPECT_NEAR(dz.values()[i], wanted[i], 1e-6) << i;
+  const GradientReport report = check_loss(loss, z.matrix(), batch);
+  EXPECT_LT(report.largest_error, 1e-3) << report.where;
+}
+
+TEST(SoftmaxCrossEntropy, HasTheSameBitsWithWeightsOfOne) {
+  Tensor z({4, 3}), plain({4, 3}), weighted({4, 3});
+  fill_normal(RngKey(9), 0, z.values());
+  const Batch batch = batch_of(4, 3, {0, 1, 2, 1}, {});
+  Matrix dz = plain.matrix(), dz_weighted = weighted.matrix();
+  EXPECT_EQ(SoftmaxCrossEntropy().evaluate(z.matrix(), batch, &dz),
+            SoftmaxCrossEntropy({1, 1, 1}).evaluate(z.matrix(), batch, &dz_weighted));
+  EXPECT_TRUE(std::ranges::equal(plain.values(), weighted.values()));
+}
+
+TEST(SoftmaxCrossEntropy, RefusesWeightsThatDoNotFit) {
+  EXPECT_THROW(SoftmaxCrossEntropy({1, -1}), ConfigError);
+  EXPECT_THROW(SoftmaxCrossEntropy({1, std::nanf("")}), ConfigError);
+  const Tensor z({1, 3});
+  try {
+    SoftmaxCrossEntropy({1, 1}).evaluate(z.matrix(), batch_of(1, 3, {0}, {}), nullptr);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "[softmax_cross_entropy] there must be 3 class weights, got 2");
+  }
+}
+
 TEST(SquaredError, IsHalfTheSumOverTheOutputs) {
   const auto loss = make_loss("squared_error");
   Tensor z = scores({1, 2, 3, 4}, 2, 2), dz({2, 2});

@@ -2,113 +2,227 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
+#include "superstep/kernels/activation.h"
 #include "superstep/kernels/elementwise.h"
 #include "superstep/kernels/matmul.h"
+#include "superstep/layers/softplus.h"
 
 namespace superstep::layers {
 
+using kernels::Activation;
 using kernels::Op;
 
-std::string_view to_string(Visible visible) {
-  return visible == Visible::kBinary ? "binary" : "gaussian";
+namespace {
+
+// What follows the bias; softmax, which takes whole rows, comes after kLinear.
+Activation activation_of(Units units) {
+  switch (units) {
+    case Units::kBinary:
+      return Activation::kSigmoid;
+    case Units::kRectified:
+      return Activation::kRelu;
+    default:
+      return Activation::kLinear;
+  }
 }
 
-Visible parse_visible(std::string_view name) {
-  if (name == "binary") return Visible::kBinary;
-  if (name == "gaussian") return Visible::kGaussian;
-  throw ConfigError("no visible units '{}': binary or gaussian", name);
+// From dy at y = softmax(x) to the gradient at x: dx_j = y_j (dy_j - sum over k of dy_k y_k)
+void softmax_backward(ConstMatrix y, Matrix dy) {
+  for (int64_t r = 0; r < y.rows; ++r) {
+    const std::span<const float> y_row = y.row(r);
+    const std::span<float> dy_row = dy.row(r);
+    double mean = 0;
+    for (size_t j = 0; j < y_row.size(); ++j) mean += double{dy_row[j]} * double{y_row[j]};
+    for (size_t j = 0; j < y_row.size(); ++j)
+      dy_row[j] = y_row[j] * (dy_row[j] - static_cast<float>(mean));
+  }
 }
+
+// Of softmax units a = x W + N c with N = the sum of x: dc = the sum of N da over the rows, and
+// each column of dx gains da c'.
+void counted_bias_backward(ConstMatrix x, ConstMatrix da, std::span<const float> c,
+                           std::span<float> dc, Matrix dx) {
+  std::ranges::fill(dc, 0.0F);
+  float total = 0;
+  for (int64_t r = 0; r < x.rows; ++r) {
+    row_totals({x.row(r).data(), 1, x.cols}, {&total, 1});
+    kernels::axpy(total, da.row(r), dc);
+    if (dx.data == nullptr) continue;
+    double product = 0;
+    for (size_t j = 0; j < c.size(); ++j) product += double{da.row(r)[j]} * double{c[j]};
+    for (float& value : dx.row(r)) value += static_cast<float>(product);
+  }
+}
+
+}  // namespace
 
 Rbm::Rbm(const Options& options) : options_(options) {
   if (options.visible < 1 || options.hidden < 1)
     throw ConfigError("an RBM needs at least 1 visible and 1 hidden unit, got {} and {}",
                       options.visible, options.hidden);
+  if (options.visible_units == Units::kRectified)
+    throw ConfigError("visible units are binary, gaussian, softmax or linear, got {}",
+                      to_string(options.visible_units));
+  if (options.hidden_units == Units::kLinear)
+    throw ConfigError("hidden units are binary, rectified, gaussian or softmax, got {}",
+                      to_string(options.hidden_units));
 }
 
 std::vector<TensorInit> Rbm::tensors() const {
-  return {{"weight", {options_.visible, options_.hidden}, Fill::kNormal, options_.weight_scale},
-          {"bias", {options_.hidden}},
-          {"visible_bias", {options_.visible}}};
+  std::vector<TensorInit> all = {
+      {"weight", {options_.visible, options_.hidden}, Fill::kNormal, options_.weight_scale},
+      {"bias", {options_.hidden}},
+      {"visible_bias", {options_.visible}}};
+  if (options_.untied) all.push_back({"generative_weight", {options_.visible, options_.hidden}});
+  return all;
 }
 
-// p(h_j = 1 | v) = sigmoid(c_j + (v W)_j)
-void Rbm::hidden_probabilities(const ParamSet& params, int first, ConstMatrix v, Matrix h,
-                               kernels::Context& context) const {
-  expect_columns(*this, "v", v, options_.visible);
-  expect_columns(*this, "h", h, options_.hidden);
-  kernels::matmul(context, v, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, h, 0);
-  kernels::add_row(h, params.values(first + kBias));
-  kernels::sigmoid(h);
-}
-
-// Binary: p(v_i = 1 | h) = sigmoid(b_i + (h W^T)_i). Gaussian: v_i | h ~ N(b_i + (h W^T)_i, 1).
-void Rbm::visible_mean(const ParamSet& params, int first, ConstMatrix h, Matrix v,
+// x = v W, and (N - 1) c of softmax units: every caller adds c once, with what follows it.
+void Rbm::hidden_input(const ParamSet& params, int first, ConstMatrix v, Matrix x,
                        kernels::Context& context) const {
-  expect_columns(*this, "h", h, options_.hidden);
   expect_columns(*this, "v", v, options_.visible);
-  kernels::matmul(context, h, Op::kPlain, params.matrix(first + kWeight), Op::kTransposed, v,
-                  0);
-  kernels::add_row(v, params.values(first + kVisibleBias));
-  if (options_.visible_kind == Visible::kBinary) kernels::sigmoid(v);
+  expect_columns(*this, "h", x, options_.hidden);
+  kernels::matmul(context, v, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, x, 0);
+  if (options_.visible_units != Units::kSoftmax) return;
+  const kernels::Scratch totals = context.scratch(v.rows);
+  row_totals(v, totals.values());
+  for (int64_t r = 0; r < v.rows; ++r)
+    kernels::axpy(totals.values()[static_cast<size_t>(r)] - 1.0F, params.values(first + kBias),
+                  x.row(r));
 }
 
-// F(v) = -log sum over h of exp(-E(v, h))
-//      = -b'v - sum over j of log(1 + exp(c_j + (v W)_j))                 binary
-//      = |v - b|^2 / 2 - sum over j of log(1 + exp(c_j + (v W)_j))        Gaussian
+void Rbm::hidden_mean(const ParamSet& params, int first, ConstMatrix v, Matrix h,
+                      kernels::Context& context) const {
+  hidden_input(params, first, v, h, context);
+  kernels::bias_activate(activation_of(options_.hidden_units), params.values(first + kBias), h);
+  if (options_.hidden_units == Units::kSoftmax) kernels::softmax_rows(h);
+}
+
+void Rbm::hidden_mean_and_sample(const ParamSet& params, int first, ConstMatrix v, RngKey key,
+                                 std::span<const int64_t> row_numbers, Matrix mean, Matrix sample,
+                                 kernels::Context& context) const {
+  expect_columns(*this, "sample", sample, options_.hidden);
+  hidden_input(params, first, v, mean, context);
+  const std::span<const float> c = params.values(first + kBias);
+  switch (options_.hidden_units) {
+    case Units::kBinary:
+      return kernels::bias_sigmoid_sample(c, key, row_numbers, mean, sample);
+    case Units::kRectified:
+      kernels::add_row(mean, c);
+      return sample_rectified(key, row_numbers, mean, sample);
+    case Units::kSoftmax:
+      kernels::add_row(mean, c);
+      kernels::softmax_rows(mean);
+      return sample_choice(mean, key, row_numbers, sample);
+    case Units::kGaussian:
+    case Units::kLinear:
+      kernels::add_row(mean, c);
+      return kernels::add_normal(mean, key, row_numbers, sample);
+  }
+}
+
+void Rbm::visible_mean(const ParamSet& params, int first, ConstMatrix h, Matrix v,
+                       kernels::Context& context, std::span<const float> totals) const {
+  expect_columns(*this, "h", h, options_.hidden);
+  expect_columns(*this, "v", v, options_.visible);
+  const int weight = first + (options_.untied ? kGenerativeWeight : kWeight);
+  kernels::matmul(context, h, Op::kPlain, params.matrix(weight), Op::kTransposed, v, 0);
+  kernels::bias_activate(activation_of(options_.visible_units), params.values(first + kVisibleBias),
+                         v);
+  if (options_.visible_units != Units::kSoftmax) return;
+  kernels::softmax_rows(v);
+  if (totals.empty()) return;
+  SUPERSTEP_ASSERT(v.rows == static_cast<int64_t>(totals.size()));
+  for (int64_t r = 0; r < v.rows; ++r)
+    for (float& value : v.row(r)) value *= totals[static_cast<size_t>(r)];
+}
+
+void Rbm::sample_visible(ConstMatrix mean, RngKey key, std::span<const int64_t> row_numbers,
+                         Matrix sample) const {
+  expect_columns(*this, "mean", mean, options_.visible);
+  expect_columns(*this, "sample", sample, options_.visible);
+  switch (options_.visible_units) {
+    case Units::kBinary:
+      return kernels::sample_bernoulli(mean, key, row_numbers, sample);
+    case Units::kGaussian:
+      return kernels::add_normal(mean, key, row_numbers, sample);
+    case Units::kSoftmax:
+      return sample_counts(mean, key, row_numbers, sample);
+    case Units::kLinear:
+    case Units::kRectified:
+      return kernels::copy(mean, sample);
+  }
+}
+
+// F(v) = -log of the sum (of Gaussian units the integral) over h of exp(-E(v, h))
+//      = A(v) - G(x) with x = c + v W and
+// G(x) = sum over j of log(1 + exp(x_j))              binary
+//      = |x|^2 / 2 + hidden log(2 pi) / 2             Gaussian
+//      = log sum over j of exp(x_j)                   softmax
 void Rbm::free_energy(const ParamSet& params, int first, ConstMatrix v, std::span<double> out,
                       kernels::Context& context) const {
-  expect_columns(*this, "v", v, options_.visible);
   SUPERSTEP_ASSERT(v.rows == static_cast<int64_t>(out.size()));
+  if (!has_free_energy())
+    throw Error(
+        fmt::format("[{}] rectified hidden units have no free energy in closed form", describe()));
   const kernels::Scratch memory = context.scratch(v.rows * options_.hidden);
   const Matrix input = memory.matrix(v.rows, options_.hidden);
-  kernels::matmul(context, v, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, input, 0);
+  hidden_input(params, first, v, input, context);
   kernels::add_row(input, params.values(first + kBias));
   const std::span<const float> b = params.values(first + kVisibleBias);
+  const bool squares =
+      options_.visible_units == Units::kGaussian || options_.visible_units == Units::kLinear;
   for (int64_t r = 0; r < v.rows; ++r) {
     double energy = 0;
-    const std::span<const float> row = v.row(r);
+    const std::span<const float> row = v.row(r), x = input.row(r);
     for (size_t i = 0; i < row.size(); ++i) {
       const double v_i = row[i], b_i = b[i];
-      energy +=
-          options_.visible_kind == Visible::kBinary ? -b_i * v_i : (v_i - b_i) * (v_i - b_i) / 2;
+      energy += squares ? (v_i - b_i) * (v_i - b_i) / 2 : -b_i * v_i;
     }
-    for (const float x : input.row(r)) energy -= kernels::softplus(x);
+    if (options_.hidden_units == Units::kBinary) {
+      energy -= sum_softplus(x);
+    } else if (options_.hidden_units == Units::kSoftmax) {
+      energy -= kernels::log_sum_exp(x);
+    } else {
+      for (const float x_j : x) energy -= double{x_j} * double{x_j} / 2;
+      energy -= static_cast<double>(x.size()) * std::log(2 * std::numbers::pi) / 2;
+    }
     out[static_cast<size_t>(r)] = energy;
   }
 }
 
 float Rbm::initial_visible_bias(double mean) const {
-  if (options_.visible_kind == Visible::kGaussian) return static_cast<float>(mean);
-  const double m = std::clamp(mean, 0.01, 0.99);
-  return static_cast<float>(std::log(m / (1.0 - m)));
+  return layers::initial_visible_bias(options_.visible_units, options_.visible, mean);
 }
 
 void Rbm::forward(const ParamSet& params, int first, ConstMatrix x, Matrix y,
                   const Pass& pass) const {
-  hidden_probabilities(params, first, x, y, pass.context);
+  hidden_mean(params, first, x, y, pass.context);
 }
 
 void Rbm::backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
                    Matrix dx, const Pass& pass, GradSink& sink) const {
   expect_columns(*this, "dy", dy, options_.hidden);
-  // With a = x W + c: da = dy y (1 - y)
-  kernels::sigmoid_backward(y, dy);
+  const kernels::Scratch sums = pass.context.scratch(options_.hidden);
+  // With a = x W + c and y = f(a): da = dy f'(a); dc = the sum of da over the rows
+  if (options_.hidden_units == Units::kSoftmax) softmax_backward(y, dy);
+  kernels::activation_backward(activation_of(options_.hidden_units), y, dy, sums.values());
   // dx = da W^T
   if (dx.data != nullptr)
     kernels::matmul(pass.context, dy, Op::kPlain, params.matrix(first + kWeight), Op::kTransposed,
                     dx, 0);
+  if (options_.visible_units == Units::kSoftmax)
+    counted_bias_backward(x, dy, params.values(first + kBias), sums.values(), dx);
   // dW = x^T da
   sink.add_product(first + kWeight, x, dy);
-  // dc = the sum of da over the rows
-  const kernels::Scratch sums = pass.context.scratch(options_.hidden);
-  kernels::column_sums(dy, sums.values());
   sink.add(first + kBias, sums.values());
 }
 
 std::string Rbm::describe() const {
-  return fmt::format("rbm {} {} -> {}", options_.visible, to_string(options_.visible_kind),
-                     options_.hidden);
+  return fmt::format("rbm {} {} -> {} {}", options_.visible, to_string(options_.visible_units),
+                     options_.hidden, to_string(options_.hidden_units));
 }
 
 }  // namespace superstep::layers

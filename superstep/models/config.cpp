@@ -11,9 +11,10 @@ void ModelConfig::declare(config::Section& section) {
                  "them with an output layer, pretrained one after another and then finetuned whole.",
                  {kKinds.begin(), kKinds.end()});
   section.choice("task", task,
-                 "classify: the label is a class; regress: it is a number. Worked out from the "
-                 "labels when not set.",
-                 {"classify", "regress"});
+                 "classify: the label is a class; regress: it is a number; none: nothing is learned "
+                 "but the rows, as by a dbn that is only pretrained. Worked out from the labels when "
+                 "not set.",
+                 {"classify", "regress", kNoTask});
   section.integers("hidden", hidden, "Units of each hidden layer, from the data upwards.",
                    {.min = 1, .max = kMostUnits});
   section.choice("activation", activation,
@@ -21,8 +22,20 @@ void ModelConfig::declare(config::Section& section) {
                  {"relu", "sigmoid", "tanh"});
   section.choice("visible", visible,
                  "Visible units of the first restricted Boltzmann machine: binary for values from 0 "
-                 "to 1, gaussian for standardised ones.",
-                 {"binary", "gaussian"});
+                 "to 1, gaussian for standardised ones, linear for these without noise, softmax for "
+                 "one choice among all columns, or counts of choices.",
+                 {"binary", "gaussian", "linear", "softmax"});
+  section.choice("hidden_units", hidden_units,
+                 "Hidden units of restricted Boltzmann machines: binary, rectified (noisy rectified "
+                 "linear), gaussian, or softmax (one of all).",
+                 {"binary", "rectified", "gaussian", "softmax"});
+  section.flag("generative", generative,
+               "Of a dbn that classifies: the uppermost machine has the label beside its features, "
+               "so the net can draw samples of a class.");
+  section.text("start", start,
+               "A model file to go on from: its tensors where names and shapes are the same, and its "
+               "scaling. Empty: start anew.",
+               {.effect = config::kRun});
 }
 
 void ModelConfig::complete() {
@@ -42,6 +55,13 @@ void ModelConfig::complete() {
       throw ConfigError("model.task: linear regresses; for classes use logistic, mlp or dbn");
     task = "regress";
   }
+  if (generative && kind != "dbn")
+    throw ConfigError("model.generative: only a dbn is generative, not a {} model", kind);
+  if (generative && (visible != "binary" || hidden_units != "binary"))
+    throw ConfigError("model.generative: a generative dbn has binary units, got {} and {}", visible,
+                      hidden_units);
+  if (generative && task.value_or("classify") == "regress")
+    throw ConfigError("model.generative: a generative dbn classifies, it learns no number");
   if (!flat && hidden.empty()) hidden = kind == "dbn" ? std::vector<int64_t>{256, 128}
                                                       : std::vector<int64_t>{128};
 }

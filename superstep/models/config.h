@@ -21,6 +21,9 @@ struct ModelConfig {
   std::vector<int64_t> hidden;
   std::string activation = "relu";
   std::string visible = "binary";
+  std::string hidden_units = "binary";
+  bool generative = false;
+  std::string start;
 
   void declare(config::Section& section);
   /// Checks what no single key shows and fills `hidden` where it was left empty. Throws ConfigError.
@@ -29,7 +32,9 @@ struct ModelConfig {
   /// Whether layers are restricted Boltzmann machines, trained one after another.
   [[nodiscard]] bool pretrained() const { return kind == "rbm" || kind == "dbn"; }
   /// Whether there is an output layer, and so labels or targets to learn.
-  [[nodiscard]] bool has_output() const { return kind != "rbm"; }
+  [[nodiscard]] bool has_output() const { return kind != "rbm" && task != kNoTask; }
+  /// The `task` of a dbn that is only pretrained: it has no output layer yet.
+  static constexpr const char* kNoTask = "none";
 };
 
 }  // namespace superstep::models

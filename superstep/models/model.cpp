@@ -21,7 +21,10 @@ std::string config_json(const ModelConfig& config) {
   return nlohmann::ordered_json{{"kind", config.kind},
                                 {"hidden", config.hidden},
                                 {"activation", config.activation},
-                                {"visible", config.visible}}
+                                {"visible", config.visible},
+                                {"hidden_units", config.hidden_units},
+                                {"generative", config.generative},
+                                {"output", config.has_output()}}
       .dump();
 }
 
@@ -58,6 +61,9 @@ ModelConfig config_from_json(const std::string& text, const std::string& name) {
     config.hidden = json.at("hidden").get<std::vector<int64_t>>();
     config.activation = json.at("activation");
     config.visible = json.at("visible");
+    config.hidden_units = json.value("hidden_units", "binary");
+    config.generative = json.value("generative", false);
+    if (!json.value("output", true)) config.task = ModelConfig::kNoTask;
     check_config(config, name);
     return config;
   } catch (const nlohmann::json::exception& error) {
@@ -115,6 +121,9 @@ Model::Model(Parts parts, const ParamSet* params) : parts_(std::move(parts)) {
           "model.kind = \"linear\" predicts a number, but label '{}' is a class: use logistic, mlp "
           "or dbn",
           parts_.target.label);
+    if (config.generative && parts_.target.task != data::Task::kClassify)
+      throw ConfigError("model.generative: label '{}' is a number, wanted a class",
+                        parts_.target.label);
   }
   if (config.pretrained() && config.visible == "binary" && !parts_.scaling.unit_interval())
     throw ConfigError(
@@ -211,8 +220,11 @@ Matrix Predictor::reconstruct(ConstMatrix x) {
   const auto& rbm = static_cast<const layers::Rbm&>(model_.network().layer(0));
   hidden_.resize({x.rows, rbm.outputs()});
   out_.resize({x.rows, rbm.inputs()});
-  rbm.hidden_probabilities(model_.params(), 0, x, hidden_.matrix(), context_);
-  rbm.visible_mean(model_.params(), 0, std::as_const(hidden_).matrix(), out_.matrix(), context_);
+  rbm.hidden_mean(model_.params(), 0, x, hidden_.matrix(), context_);
+  std::vector<float> totals(static_cast<size_t>(x.rows));
+  layers::row_totals(x, totals);
+  rbm.visible_mean(model_.params(), 0, std::as_const(hidden_).matrix(), out_.matrix(), context_,
+                   totals);
   return out_.matrix();
 }
 

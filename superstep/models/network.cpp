@@ -1,12 +1,22 @@
 #include "superstep/models/network.h"
 
+#include "superstep/kernels/activation.h"
 #include "superstep/layers/dense.h"
+#include "superstep/layers/label_rbm.h"
 #include "superstep/layers/rbm.h"
 
 namespace superstep::models {
 
 using layers::Layer;
 using layers::Pass;
+
+namespace {
+
+RngKey dropout_key(const Pass& pass, int layer) {
+  return pass.key.fold("dropout").fold(static_cast<uint64_t>(layer));
+}
+
+}  // namespace
 
 Network::Network(std::vector<std::unique_ptr<Layer>> layers) : layers_(std::move(layers)) {
   SUPERSTEP_ASSERT(!layers_.empty());
@@ -57,8 +67,31 @@ ConstMatrix Network::forward(const ParamSet& params, ConstMatrix x, int end, Wor
   return input;
 }
 
+ConstMatrix Network::forward(const ParamSet& params, ConstMatrix x, Workspace& work,
+                             const Pass& pass, std::span<const double> dropout) const {
+  if (dropout.empty()) return forward(params, x, size(), work, pass);
+  SUPERSTEP_ASSERT(dropout.size() == layers_.size());
+  work.activations.resize(layers_.size());
+  work.thinned.resize(layers_.size());
+  ConstMatrix input = x;
+  for (int i = 0; i < size(); ++i) {
+    if (is_thinned(dropout, i)) {
+      Tensor& thinned = work.thinned[index(i)];
+      thinned.resize({input.rows, input.cols});
+      kernels::dropout(dropout[index(i)], dropout_key(pass, i), pass.row_numbers, input,
+                       thinned.matrix());
+      input = thinned.matrix();
+    }
+    Tensor& output = work.activations[index(i)];
+    output.resize({x.rows, layer(i).outputs()});
+    layer(i).forward(params, first(i), input, output.matrix(), pass);
+    input = output.matrix();
+  }
+  return input;
+}
+
 void Network::backward(const ParamSet& params, ConstMatrix x, Matrix dz, Workspace& work,
-                       const Pass& pass, GradSink& sink) const {
+                       const Pass& pass, GradSink& sink, std::span<const double> dropout) const {
   work.gradients.resize(layers_.size());
   Matrix dy = dz;
   for (int i = size() - 1; i >= 0; --i) {
@@ -70,33 +103,48 @@ void Network::backward(const ParamSet& params, ConstMatrix x, Matrix dz, Workspa
       work.gradients[index(i - 1)].resize({x.rows, layer(i).inputs()});
       dx = work.gradients[index(i - 1)].matrix();
     }
+    if (is_thinned(dropout, i)) input = std::as_const(work.thinned[index(i)]).matrix();
     layer(i).backward(params, first(i), input, y, dy, dx, pass, sink);
+    // What was left out on the way up has no gradient; the rest was enlarged.
+    if (i > 0 && is_thinned(dropout, i))
+      kernels::dropout(dropout[index(i)], dropout_key(pass, i), pass.row_numbers, dx, dx);
     dy = dx;
   }
 }
 
 Network make_network(const ModelConfig& config, int64_t inputs, int64_t outputs) {
+  using layers::Rbm, layers::Dense;
   std::vector<std::unique_ptr<Layer>> stack;
   int64_t width = inputs;
-  for (const int64_t hidden : config.hidden) {
+  // A generative net's uppermost machine has the label beside its features.
+  const bool label_on_top = config.generative && config.has_output();
+  const size_t machines = config.hidden.size() - (label_on_top ? 1 : 0);
+  layers::Units visible = layers::parse_units(config.visible);
+  const layers::Units hidden_units = layers::parse_units(config.hidden_units);
+  for (size_t k = 0; k < machines; ++k) {
+    const int64_t hidden = config.hidden[k];
     if (config.pretrained()) {
-      // Only the lowest machine sees data; those above see the probabilities of hidden units.
-      const auto visible = stack.empty() ? layers::parse_visible(config.visible)
-                                         : layers::Visible::kBinary;
-      stack.push_back(std::make_unique<layers::Rbm>(layers::Rbm::Options{
-          .visible = width, .hidden = hidden, .visible_kind = visible}));
+      stack.push_back(std::make_unique<Rbm>(Rbm::Options{.visible = width,
+                                                         .hidden = hidden,
+                                                         .visible_units = visible,
+                                                         .hidden_units = hidden_units,
+                                                         .untied = config.generative}));
+      // Only the lowest machine sees data; those above see the means of hidden units.
+      visible = layers::visible_above(hidden_units);
     } else {
-      stack.push_back(std::make_unique<layers::Dense>(layers::Dense::Options{
-          .inputs = width,
-          .outputs = hidden,
-          .activation = layers::parse_activation(config.activation)}));
+      stack.push_back(std::make_unique<Dense>(
+          Dense::Options{.inputs = width,
+                         .outputs = hidden,
+                         .activation = layers::parse_activation(config.activation)}));
     }
     width = hidden;
   }
-  // The output layer begins at zero: every class is as likely as another.
-  if (config.has_output())
-    stack.push_back(std::make_unique<layers::Dense>(
-        layers::Dense::Options{.inputs = width, .outputs = outputs, .zero_init = true}));
+  if (label_on_top)
+    stack.push_back(std::make_unique<layers::LabelRbm>(layers::LabelRbm::Options{
+        .inputs = width, .hidden = config.hidden.back(), .classes = outputs}));
+  else if (config.has_output())  // begins at zero: every class is as likely as another
+    stack.push_back(std::make_unique<Dense>(
+        Dense::Options{.inputs = width, .outputs = outputs, .zero_init = true}));
   return Network(std::move(stack));
 }
 

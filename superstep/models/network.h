@@ -25,6 +25,7 @@ class Network {
   /// Activations and gradients between the layers; settles after the first batch. One a lane.
   struct Workspace {
     std::vector<Tensor> activations, gradients;
+    std::vector<Tensor> thinned;  // inputs of layers, some left out
   };
 
   explicit Network(std::vector<std::unique_ptr<layers::Layer>> layers);
@@ -52,12 +53,21 @@ class Network {
                       const layers::Pass& pass) const {
     return forward(params, x, size(), work, pass);
   }
-  /// After forward() through all layers for the same x: hands the gradients of all tensors to the
-  /// sink, for dz (rows, outputs) the gradient at the output. dz is used as scratch.
+  /// Through all layers, with inverted dropout of the inputs of layer i at rate dropout[i]; which
+  /// are left out follows from pass.key, the layer, the row's number and the column.
+  ConstMatrix forward(const ParamSet& params, ConstMatrix x, Workspace& work,
+                      const layers::Pass& pass, std::span<const double> dropout) const;
+  /// After forward() through all layers for the same x, pass and dropout: hands the gradients of
+  /// all tensors to the sink, for dz (rows, outputs) the gradient at the output. dz is used as
+  /// scratch.
   void backward(const ParamSet& params, ConstMatrix x, Matrix dz, Workspace& work,
-                const layers::Pass& pass, GradSink& sink) const;
+                const layers::Pass& pass, GradSink& sink,
+                std::span<const double> dropout = {}) const;
 
  private:
+  [[nodiscard]] static bool is_thinned(std::span<const double> dropout, int i) {
+    return !dropout.empty() && dropout[index(i)] > 0;
+  }
   static size_t index(int i) { return static_cast<size_t>(i); }
 
   std::vector<std::unique_ptr<layers::Layer>> layers_;

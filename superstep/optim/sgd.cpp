@@ -7,86 +7,91 @@
 
 namespace superstep::optim {
 
-void Sgd::bind(ParamSet& params, std::span<ParamSet> state, std::span<const int> trained,
+void Sgd::bind(ParamSet& params, std::span<ParamSet> state, std::span<const TensorRule> rules,
                kernels::Context& context) {
-  SUPERSTEP_ASSERT(state.size() == 1 && state[0].layout().size() == params.layout().size());
-  params_ = &params;
-  velocity_ = &state[0];
-  context_ = &context;
+  BufferedOptimizer::bind(params, state, rules, context);
   velocity_is_zero_ = false;
-  trained_.assign(trained.begin(), trained.end());
-  is_trained_.assign(static_cast<size_t>(params.layout().size()), false);
-  decayed_ = is_trained_;
-  for (const int param : trained) is_trained_.at(static_cast<size_t>(param)) = true;
 }
 
 GradSink& Sgd::begin(const Step& step) {
-  SUPERSTEP_ASSERT(params_ != nullptr);
-  step_ = step;
-  decayed_.assign(decayed_.size(), false);
-  const auto momentum = static_cast<float>(step.momentum);
-  if (momentum == 0.0F && velocity_is_zero_) return *this;
-  velocity_is_zero_ = momentum == 0.0F;
-  for (const int param : trained_) {
-    const std::span<float> v = velocity_->values(param);
-    if (velocity_is_zero_) {
-      std::ranges::fill(v, 0.0F);
-      continue;
-    }
-    // v = m v + l2 w; the gradient follows.
-    for (float& value : v) value *= momentum;
-    if (step.l2 != 0.0 && params_->layout().spec(param).shape.rank() == 2)
-      kernels::axpy(static_cast<float>(step.l2), params_->values(param), v);
+  // Without momentum the velocity is not read, and what training left in it is forgotten.
+  if (step.momentum != 0.0) {
+    velocity_is_zero_ = false;
+  } else if (!velocity_is_zero_) {
+    for (const TensorRule& rule : rules()) std::ranges::fill(state(0, rule.param), 0.0F);
+    velocity_is_zero_ = true;
   }
+  if (step.clip_norm > 0.0) return BufferedOptimizer::begin(step);
+  start(step);
   return *this;
 }
 
-// w = w - lr l2 w, before the first gradient of the step moves w.
-void Sgd::decay_once(int param) {
-  const auto i = static_cast<size_t>(param);
-  if (decayed_[i]) return;
-  decayed_[i] = true;
-  if (step_.l2 == 0.0 || params_->layout().spec(param).shape.rank() != 2) return;
-  const auto kept = static_cast<float>(1.0 - step_.learning_rate * step_.l2);
-  for (float& w : params_->values(param)) w *= kept;
-}
-
 void Sgd::add_product(int param, ConstMatrix a, ConstMatrix b) {
-  if (!is_trained_.at(static_cast<size_t>(param))) return;
+  if (clips()) return BufferedOptimizer::add_product(param, a, b);
+  if (!is_trained(param)) return;
   using kernels::Op;
-  if (step_.momentum != 0.0) {
-    kernels::matmul(*context_, a, Op::kTransposed, b, Op::kPlain, velocity_->matrix(param), 1);
+  const bool is_first = first(param);
+  if (momentum() != 0.0F) {
+    kernels::matmul(context(), a, Op::kTransposed, b, Op::kPlain, state_matrix(0, param),
+                    is_first ? momentum() : 1.0F);
     return;
   }
-  decay_once(param);
-  const kernels::Scratch memory = context_->scratch(b.rows * b.cols);
+  if (is_first) decay_weights(rule(param));
+  const kernels::Scratch memory = context().scratch(b.rows * b.cols);
   const Matrix scaled = memory.matrix(b.rows, b.cols);
-  kernels::scale(static_cast<float>(-step_.learning_rate), b, scaled);
-  kernels::matmul(*context_, a, Op::kTransposed, scaled, Op::kPlain, params_->matrix(param), 1);
+  kernels::scale(-descent(rule(param)).rate, b, scaled);
+  kernels::matmul(context(), a, Op::kTransposed, scaled, Op::kPlain, weights_matrix(param), 1);
 }
 
 void Sgd::add(int param, std::span<const float> values) {
-  if (!is_trained_.at(static_cast<size_t>(param))) return;
-  if (step_.momentum != 0.0) return kernels::axpy(1.0F, values, velocity_->values(param));
-  decay_once(param);
-  kernels::axpy(static_cast<float>(-step_.learning_rate), values, params_->values(param));
+  if (clips()) return BufferedOptimizer::add(param, values);
+  if (!is_trained(param)) return;
+  const bool is_first = first(param);
+  if (momentum() != 0.0F) {
+    if (is_first) decay_velocity(param);
+    return kernels::axpy(1.0F, values, state(0, param));
+  }
+  if (is_first) decay_weights(rule(param));
+  kernels::axpy(-descent(rule(param)).rate, values, weights(param));
 }
 
 void Sgd::end() {
-  for (const int param : trained_) {
-    if (step_.momentum == 0.0) {
-      decay_once(param);
-      continue;
+  if (clips()) return BufferedOptimizer::end();
+  for (const TensorRule& rule : rules()) {
+    const bool untouched = first(rule.param);
+    if (momentum() != 0.0F) {
+      if (untouched) decay_velocity(rule.param);
+      kernels::sgd_step(weights(rule.param), state(0, rule.param), descent(rule));
+    } else if (untouched) {
+      decay_weights(rule);
     }
-    kernels::axpy(static_cast<float>(-step_.learning_rate), velocity_->values(param),
-                  params_->values(param));
+    limit_norm(rule);
   }
 }
 
-void Sgd::unbind() {
-  params_ = nullptr;
-  velocity_ = nullptr;
-  context_ = nullptr;
+// A step that clips.
+void Sgd::move(int param, std::span<const float> gradient, const kernels::Descent& descent) {
+  if (momentum() == 0.0F)
+    kernels::descent_step(weights(param), gradient, descent);
+  else
+    kernels::momentum_step(weights(param), state(0, param), gradient, descent, momentum());
+}
+
+// v = m v, before the first sum of a step; a first product does it by itself.
+void Sgd::decay_velocity(int param) {
+  for (float& v : state(0, param)) v *= momentum();
+}
+
+// w = w - lr (l2 w + l1 sign(w)), before the first gradient of a step without momentum moves w.
+void Sgd::decay_weights(const TensorRule& rule) {
+  if (rule.l1 == 0.0 && rule.l2 == 0.0) return;
+  const double rate = step().learning_rate * rule.rate;
+  const auto kept = static_cast<float>(1.0 - rate * rule.l2);
+  const auto taken = static_cast<float>(rate * rule.l1);
+  for (float& w : weights(rule.param)) {
+    const float sign = static_cast<float>(w > 0) - static_cast<float>(w < 0);
+    w = kept * w - taken * sign;
+  }
 }
 
 }  // namespace superstep::optim

@@ -5,15 +5,7 @@
 #include <cmath>
 
 #include "superstep/base/error.h"
-
-// The hot loops are compiled for three instruction sets and chosen when the program starts. They
-// use plain arithmetic that every set does alike (contraction is off), so the integers are the
-// same. The choice runs before a thread sanitizer has started, which that one does not bear.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
-#define SUPERSTEP_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define SUPERSTEP_CLONES
-#endif
+#include "superstep/reduce/clones.h"
 
 namespace superstep::reduce {
 namespace {
@@ -26,18 +18,42 @@ constexpr std::string_view kWhat = "exact sum";
 // Adding 1.5 * 2^52 to x, |x| <= 2^51, leaves round_to_even(x) in the low bits of the double.
 constexpr double kRounder = 0x1.8p52;
 
-// sums[i] += round_to_even(d[i] * factor), for products up to 2^62 in magnitude. The product is cut
-// into high * 2^32 + low, both exact; high * 2^32 is even, so rounding low rounds the product.
+// round_to_even(product), for |product| <= 2^62. It is cut into high * 2^32 + low, both exact;
+// high * 2^32 is even, so rounding low rounds the product.
+inline uint64_t to_fixed_point(double product) {
+  const double high_rounded = product * 0x1p-32 + kRounder;
+  const double low = product - (high_rounded - kRounder) * 0x1p32;
+  // The bits of kRounder itself leave the word on the left, and are taken off on the right.
+  const uint64_t high_bits = std::bit_cast<uint64_t>(high_rounded) << 32;
+  const uint64_t low_bits =
+      std::bit_cast<uint64_t>(low + kRounder) - std::bit_cast<uint64_t>(kRounder);
+  return high_bits + low_bits;
+}
+
+// sums[i] = round_to_even(d[i] * factor)
+SUPERSTEP_CLONES void store_products(const float* d, double factor, int64_t* sums, size_t n) {
+  for (size_t i = 0; i < n; ++i)
+    sums[i] = static_cast<int64_t>(to_fixed_point(static_cast<double>(d[i]) * factor));
+}
+
+// sums[i] += round_to_even(d[i] * factor)
 SUPERSTEP_CLONES void add_products(const float* d, double factor, int64_t* sums, size_t n) {
+  for (size_t i = 0; i < n; ++i)
+    sums[i] = static_cast<int64_t>(static_cast<uint64_t>(sums[i]) +
+                                   to_fixed_point(static_cast<double>(d[i]) * factor));
+}
+
+// out[i] = round_to_even(d[i] * factor) * unit / divisor, without a detour over integers: a double
+// of 2^52 and more is an integer already, and adding 2^52 to a smaller one rounds it.
+SUPERSTEP_CLONES void divide_products(const float* d, double factor, double unit, double divisor,
+                                      double* out, size_t n) {
   for (size_t i = 0; i < n; ++i) {
     const double product = static_cast<double>(d[i]) * factor;
-    const double high_rounded = product * 0x1p-32 + kRounder;
-    const double low = product - (high_rounded - kRounder) * 0x1p32;
-    // The bits of kRounder itself leave the word on the left, and are taken off on the right.
-    const uint64_t high_bits = std::bit_cast<uint64_t>(high_rounded) << 32;
-    const uint64_t low_bits =
-        std::bit_cast<uint64_t>(low + kRounder) - std::bit_cast<uint64_t>(kRounder);
-    sums[i] = static_cast<int64_t>(static_cast<uint64_t>(sums[i]) + high_bits + low_bits);
+    const double size = std::fabs(product);
+    const double rounded = size < 0x1p52 ? (size + 0x1p52) - 0x1p52 : size;
+    // An integer 0 has no sign: adding 0.0 takes it from a product that came to -0.0.
+    const double whole = std::copysign(rounded, product) + 0.0;
+    out[i] = whole * unit / divisor;
   }
 }
 
@@ -96,7 +112,7 @@ void check_update(const UpdateSpec& spec, const ParamSet& update) {
 }
 
 ExactSum::ExactSum(UpdateSpec spec, int64_t planned_weight, int64_t units)
-    : spec_(std::move(spec)), scales_(spec_.rules.size()), sums_(spec_.layout->flat_size()) {
+    : spec_(std::move(spec)), scales_(spec_.rules.size()) {
   SUPERSTEP_ASSERT(static_cast<int>(spec_.rules.size()) == spec_.layout->size());
   for (const TensorRule& rule : spec_.rules)
     SUPERSTEP_ASSERT(std::abs(rule.log2_limit) <= kMaxLog2Limit);
@@ -114,15 +130,50 @@ void ExactSum::reset(int64_t planned_weight, int64_t units) {
     const int64_t most = rule.combine == Combine::kMean ? planned_weight : units;
     scales_[t] = 62 - rule.log2_limit - ceil_log2(most);
   }
-  std::fill(sums_.begin(), sums_.end(), 0);
+  settled_ = false;
+  taken_weight_ = 0;
+}
+
+double ExactSum::factor(int tensor, int64_t weight) const {
+  const bool by_rows = spec_.rules.at(static_cast<size_t>(tensor)).combine == Combine::kMean;
+  return std::ldexp(by_rows ? static_cast<double>(weight) : 1.0, scale(tensor));
 }
 
 void ExactSum::add(const ParamSet& update, int64_t weight) {
+  settle();
   add_range(update, weight, 0, sums_.size());
   add_weight(weight);
 }
 
+bool ExactSum::try_take(ParamSet& update, int64_t weight) {
+  SUPERSTEP_ASSERT(same_tensors(spec_.layout, update.shared_layout()));
+  SUPERSTEP_ASSERT(weight >= 0 && weight < kMaxWeight);
+  if (weight > 0) {
+    if (settled_ || taken_weight_ > 0) return false;
+    std::swap(taken_, update);
+    taken_weight_ = weight;
+  }
+  add_weight(weight);
+  return true;
+}
+
+void ExactSum::settle() {
+  if (settled_) return;
+  settled_ = true;
+  if (sums_.empty()) sums_.resize(spec_.layout->flat_size());
+  for (int t = 0; t < spec_.layout->size(); ++t) {
+    int64_t* sums = sums_.data() + spec_.layout->offset(t);
+    const size_t n = count_of(*spec_.layout, t);
+    if (taken_weight_ == 0)
+      std::fill_n(sums, n, 0);
+    else
+      store_products(taken_.values(t).data(), factor(t, taken_weight_), sums, n);
+  }
+  taken_weight_ = 0;
+}
+
 void ExactSum::add_range(const ParamSet& update, int64_t weight, size_t begin, size_t end) {
+  SUPERSTEP_ASSERT(settled_);
   SUPERSTEP_ASSERT(same_tensors(spec_.layout, update.shared_layout()));
   SUPERSTEP_ASSERT(weight >= 0 && weight < kMaxWeight);
   SUPERSTEP_ASSERT(begin <= end && end <= sums_.size());
@@ -132,9 +183,7 @@ void ExactSum::add_range(const ParamSet& update, int64_t weight, size_t begin, s
     const size_t from = std::max(begin, layout.offset(t));
     const size_t to = std::min(end, layout.offset(t) + count_of(layout, t));
     if (from >= to) continue;
-    const bool by_rows = spec_.rules[static_cast<size_t>(t)].combine == Combine::kMean;
-    const double factor = std::ldexp(by_rows ? static_cast<double>(weight) : 1.0, scale(t));
-    add_products(update.flat().data() + from, factor, sums_.data() + from, to - from);
+    add_products(update.flat().data() + from, factor(t, weight), sums_.data() + from, to - from);
   }
 }
 
@@ -150,27 +199,38 @@ void ExactSum::add(const ExactSum& other) {
   SUPERSTEP_ASSERT(scales_ == other.scales_ && spec_.rules == other.spec_.rules);
   SUPERSTEP_ASSERT(other.weight_ <= planned_weight_ - weight_);
   SUPERSTEP_ASSERT(other.count_ <= units_ - count_);
+  SUPERSTEP_ASSERT(other.settled_);
+  settle();
   add_integers(other.sums_.data(), sums_.data(), sums_.size());
   weight_ += other.weight_;
   count_ += other.count_;
 }
 
 double ExactSum::value(int tensor, size_t element) const {
-  SUPERSTEP_ASSERT(element < count_of(*spec_.layout, tensor));
   double out = 0;
-  const bool by_rows = spec_.rules.at(static_cast<size_t>(tensor)).combine == Combine::kMean;
-  const double divisor = by_rows ? static_cast<double>(std::max<int64_t>(weight_, 1)) : 1.0;
-  divide(sums_.data() + spec_.layout->offset(tensor) + element, std::ldexp(1.0, -scale(tensor)),
-         divisor, &out, 1);
+  values(tensor, {&out, 1}, element);
   return out;
 }
 
-void ExactSum::values(int tensor, std::span<double> out) const {
-  SUPERSTEP_ASSERT(out.size() == count_of(*spec_.layout, tensor));
+void ExactSum::values(int tensor, std::span<double> out, size_t first) const {
+  const size_t count = count_of(*spec_.layout, tensor);
+  SUPERSTEP_ASSERT(first <= count && out.size() <= count - first);
   const bool by_rows = spec_.rules.at(static_cast<size_t>(tensor)).combine == Combine::kMean;
   const double divisor = by_rows ? static_cast<double>(std::max<int64_t>(weight_, 1)) : 1.0;
-  divide(sums_.data() + spec_.layout->offset(tensor), std::ldexp(1.0, -scale(tensor)), divisor,
-         out.data(), out.size());
+  const double unit = std::ldexp(1.0, -scale(tensor));
+  if (settled_)
+    divide(sums_.data() + spec_.layout->offset(tensor) + first, unit, divisor, out.data(),
+           out.size());
+  else if (taken_weight_ > 0)
+    divide_products(taken_.values(tensor).data() + first, factor(tensor, taken_weight_), unit,
+                    divisor, out.data(), out.size());
+  else
+    std::ranges::fill(out, 0.0);
+}
+
+std::span<const int64_t> ExactSum::integers() const {
+  SUPERSTEP_ASSERT(settled_);
+  return sums_;
 }
 
 Bytes ExactSum::to_bytes() const {
@@ -186,6 +246,7 @@ Bytes ExactSum::to_bytes() const {
 ExactSum ExactSum::from_bytes(UpdateSpec spec, int64_t planned_weight, int64_t units,
                               std::string_view bytes) {
   ExactSum sum(std::move(spec), planned_weight, units);
+  sum.settle();
   ByteReader reader(bytes, kWhat);
   const auto planned_there = reader.get<int64_t>();
   const auto units_there = reader.get<int64_t>();

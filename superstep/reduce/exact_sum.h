@@ -6,7 +6,7 @@
 //   check_update(spec, update);               // |d| <= 2^E, finite; else NumericError
 //   sum.add(update, weight);                  // in any order
 //   sum.add(other_sum);                       // in any grouping
-//   double mean = sum.mean(tensor, element);
+//   double mean = sum.value(tensor, element);
 //
 // An element d of weight w (rows) adds round_to_even(double(d) * w * 2^S) as int64, with
 // S = 62 - E - ceil(log2 W) for W rows planned over all units: it cannot overflow, and the product
@@ -15,6 +15,10 @@
 // Limits: E from -60 to 60, so that a denormal d rounds to 0 whether or not the thread flushes
 // denormals; rounding must be to nearest (the default). The mean of n updates is off by at most
 // n * 2^(E - 62) where all planned rows come: 2^-52 for each update with the default E.
+//
+// Where there is one update there is nothing to add: try_take() keeps it as it is (it would also
+// travel as float32), and value() rounds it as the integers would have been. settle() turns it to
+// integers once another comes. No number depends on which way it went.
 #pragma once
 
 #include <cstdint>
@@ -67,11 +71,17 @@ class ExactSum {
   /// nothing but a count, whatever the elements are. More updates or rows than planned: an
   /// assertion.
   void add(const ParamSet& update, int64_t weight);
-  /// The same for elements [begin, end) of the flat buffer alone, so that several threads may add
-  /// at once where their ranges do not meet; then add_weight once an update, on one thread.
+  /// Adds an update where that takes no arithmetic, by exchanging memory: the first one of an empty
+  /// sum. `update` then holds what the memory last held, of the same layout or of none. False, and
+  /// nothing done, where the sum holds integers or another update.
+  [[nodiscard]] bool try_take(ParamSet& update, int64_t weight);
+  /// From now on the sum is held as integers, which what follows down to add_weight() needs.
+  void settle();
+  /// Adds elements [begin, end) of the flat buffer alone, so that several threads may add at once
+  /// where their ranges do not meet; then add_weight once an update, on one thread.
   void add_range(const ParamSet& update, int64_t weight, size_t begin, size_t end);
   void add_weight(int64_t weight);
-  /// Adds what another sum of the same spec and scale holds.
+  /// Adds what another sum of the same spec and scale holds; that one must be settled.
   void add(const ExactSum& other);
 
   [[nodiscard]] const UpdateSpec& spec() const { return spec_; }
@@ -81,25 +91,31 @@ class ExactSum {
   [[nodiscard]] int64_t count() const { return count_; }
   /// The mean (Combine::kMean) or sum (Combine::kSum) of an element; 0 where no row was added.
   [[nodiscard]] double value(int tensor, size_t element) const;
-  /// Of a whole tensor: out[i] = value(tensor, i).
-  void values(int tensor, std::span<double> out) const;
-  /// The fixed-point integers, for transports and tests.
-  [[nodiscard]] std::span<const int64_t> integers() const { return sums_; }
+  /// Of a whole tensor, or a part of it: out[i] = value(tensor, first + i).
+  void values(int tensor, std::span<double> out, size_t first = 0) const;
+  /// The fixed-point integers, for transports and tests. The sum must be settled.
+  [[nodiscard]] std::span<const int64_t> integers() const;
   /// S of a tensor: an integer stands for integer * 2^-S.
   [[nodiscard]] int scale(int tensor) const { return scales_.at(static_cast<size_t>(tensor)); }
   [[nodiscard]] int64_t planned_weight() const { return planned_weight_; }
   [[nodiscard]] int64_t units() const { return units_; }
 
-  /// The wire form of a sum of three or more (int64), and back. Throws DataError where the bytes
-  /// are cut short, too long, of another scale, or hold what these updates cannot have come to.
+  /// The wire form of a sum of three or more (int64; settled), and back. Throws DataError where the
+  /// bytes are cut short, too long, of another scale, or hold what these updates cannot have come
+  /// to.
   [[nodiscard]] Bytes to_bytes() const;
   static ExactSum from_bytes(UpdateSpec spec, int64_t planned_weight, int64_t units,
                              std::string_view bytes);
 
  private:
+  [[nodiscard]] double factor(int tensor, int64_t weight) const;
+
   UpdateSpec spec_;
   std::vector<int> scales_;
-  AlignedVector<int64_t> sums_;
+  AlignedVector<int64_t> sums_;  // of what lies between tensors always 0
+  bool settled_ = false;         // sums_ holds the sum; else it is left over from an earlier one
+  ParamSet taken_;               // the only update there is, or memory
+  int64_t taken_weight_ = 0;     // 0: none
   int64_t planned_weight_ = 0, units_ = 0;
   int64_t weight_ = 0, count_ = 0;
 };

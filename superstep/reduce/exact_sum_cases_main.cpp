@@ -5,7 +5,7 @@
 //   updates <n>                              then an update: <weight> <element> ...
 //   steps <n>                                then a step:
 //     new         puts an empty sum on the stack
-//     add <k>     adds update k to the sum on top
+//     add <k>     adds update k to the sum on top, or lets it take the update where it can
 //     halves <k>  the same, in two ranges, the second one first
 //     join        adds the sum on top to the one below, and takes it away
 //     wire        sends the sum on top through to_bytes and from_bytes
@@ -44,17 +44,21 @@ std::vector<ExactSum> run_steps(const UpdateSpec& spec, int64_t planned, int64_t
       stack.emplace_back(spec, planned, units);
     } else if (step == "add") {
       const auto k = next<size_t>();
-      stack.back().add(updates.at(k), weights.at(k));
+      ParamSet update = updates.at(k);
+      if (!stack.back().try_take(update, weights.at(k))) stack.back().add(update, weights.at(k));
     } else if (step == "halves") {
       const auto k = next<size_t>();
       const size_t size = spec.layout->flat_size();
+      stack.back().settle();
       stack.back().add_range(updates.at(k), weights.at(k), size / 2 - 3, size);
       stack.back().add_range(updates.at(k), weights.at(k), 0, size / 2 - 3);
       stack.back().add_weight(weights.at(k));
     } else if (step == "join") {
+      stack.back().settle();
       stack[stack.size() - 2].add(stack.back());
       stack.pop_back();
     } else if (step == "wire") {
+      stack.back().settle();
       stack.back() = ExactSum::from_bytes(spec, planned, units, stack.back().to_bytes());
     }
   }
@@ -85,14 +89,17 @@ void run_case() {
     check_update(spec, update);
   }
 
-  const std::vector<ExactSum> stack = run_steps(spec, planned, units, updates, weights);
-  const ExactSum& sum = stack.back();
+  ExactSum sum = std::move(run_steps(spec, planned, units, updates, weights).back());
+  // First the values: those of a sum that took its only update do not come from integers.
+  std::vector<double> values;
+  for (int t = 0; t < tensors; ++t)
+    for (size_t i = 0; i < updates[0].values(t).size(); ++i) values.push_back(sum.value(t, i));
+  sum.settle();
   std::printf("%ld %ld", static_cast<long>(sum.weight()), static_cast<long>(sum.count()));
   for (int t = 0; t < tensors; ++t)
     for (size_t i = 0; i < updates[0].values(t).size(); ++i)
       std::printf(" %ld", static_cast<long>(sum.integers()[spec.layout->offset(t) + i]));
-  for (int t = 0; t < tensors; ++t)
-    for (size_t i = 0; i < updates[0].values(t).size(); ++i) std::printf(" %a", sum.value(t, i));
+  for (const double value : values) std::printf(" %a", value);
   std::printf("\n");
 }
 

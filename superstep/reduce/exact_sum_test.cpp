@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -152,6 +153,7 @@ TEST(ExactSum, IsTheSameByRangesOnSeveralThreads) {
   for (size_t i = 0; i < 20; ++i) whole.add(updates.sets[i], updates.weights[i]);
 
   const size_t size = spec.layout->flat_size();
+  parts.settle();
   std::vector<std::thread> threads;
   for (size_t k = 0; k < 5; ++k)  // cuts that fall inside tensors
     threads.emplace_back([&, k] {
@@ -209,6 +211,103 @@ TEST(ExactSum, IsLikeNewAfterReset) {
   used.add(updates.sets[0], 3);
   fresh.add(updates.sets[0], 3);
   EXPECT_EQ(used.to_bytes(), fresh.to_bytes());
+}
+
+// Magnitudes from what rounds to zero to the limit of 2^10, both signs, both zeros.
+ParamSet of_all_sizes(const UpdateSpec& spec) {
+  ParamSet update(spec.layout);
+  for (int t = 0; t < spec.layout->size(); ++t) {
+    const auto values = update.values(t);
+    fill_normal(RngKey(5), static_cast<uint64_t>(t), values);
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = std::ldexp(std::clamp(values[i], -1.0F, 1.0F), 10 - 2 * static_cast<int>(i));
+    values[0] = t == 0 ? 1024.0F : 0.0F;
+    values[1] = t == 0 ? -1024.0F : -0.0F;
+  }
+  return update;
+}
+
+TEST(ExactSum, OfOneUpdateIsTheSameTakenOrAdded) {
+  UpdateSpec spec = mean_and_sum();
+  // Weights that divide evenly and do not; 2^29 - 1 needs all 53 bits of the product.
+  for (const int64_t weight : {1, 3, 64, 5000, (1 << 29) - 1})
+    for (const int64_t planned : {weight, 7 * weight})
+      for (const int log2_limit : {10, 30, 60}) {
+        spec.rules[0].log2_limit = log2_limit;
+        ExactSum added(spec, planned, 3), taken(spec, planned, 3);
+        ParamSet update = of_all_sizes(spec);
+        added.add(update, weight);
+        ASSERT_TRUE(taken.try_take(update, weight));
+        for (int t = 0; t < 2; ++t)
+          for (int64_t i = 0; i < spec.layout->spec(t).shape.count(); ++i) {
+            const double a = added.value(t, static_cast<size_t>(i));
+            const double b = taken.value(t, static_cast<size_t>(i));
+            // The bits: 0.0 and -0.0 differ.
+            EXPECT_EQ(std::bit_cast<uint64_t>(a), std::bit_cast<uint64_t>(b))
+                << "weight " << weight << ", element " << i << ": " << a << " and " << b;
+          }
+        EXPECT_EQ(taken.weight(), weight);
+        EXPECT_EQ(taken.count(), 1);
+        taken.settle();
+        EXPECT_EQ(integers(added), integers(taken));
+        EXPECT_EQ(added.to_bytes(), taken.to_bytes());
+      }
+}
+
+TEST(ExactSum, TakesTheFirstUpdateThatWeighsSomethingAndAddsTheRest) {
+  const UpdateSpec spec = mean_and_sum();
+  Updates updates(3, spec);
+  ExactSum added(spec, 6, 5), taken(spec, 6, 5);
+  for (size_t i = 0; i < 3; ++i) added.add(updates.sets[i], updates.weights[i]);
+  ParamSet nothing(spec.layout);
+  added.add(nothing, 0);
+  added.add(nothing, 0);
+
+  EXPECT_TRUE(taken.try_take(nothing, 0));
+  EXPECT_EQ(taken.value(0, 0), 0.0);
+  EXPECT_TRUE(taken.try_take(updates.sets[0], 1));
+  EXPECT_TRUE(taken.try_take(nothing, 0));
+  EXPECT_FALSE(taken.try_take(updates.sets[1], 2));
+  taken.add(updates.sets[1], 2);
+  EXPECT_FALSE(taken.try_take(updates.sets[2], 3));
+  taken.add(updates.sets[2], 3);
+  EXPECT_EQ(added.to_bytes(), taken.to_bytes());
+  EXPECT_EQ(taken.count(), 5);
+}
+
+TEST(ExactSum, GivesTheMemoryOfTheUpdateBeforeForTheOneItTakes) {
+  const UpdateSpec spec = mean_and_sum();
+  ExactSum sum(spec, 1, 1);
+  ParamSet first = one_value(spec, 1.0F), second = one_value(spec, 2.0F);
+  const float* memory = first.flat().data();
+  EXPECT_TRUE(sum.try_take(first, 1));
+  sum.reset(1, 1);
+  EXPECT_EQ(sum.value(0, 0), 0.0);
+  EXPECT_TRUE(sum.try_take(second, 1));
+  EXPECT_EQ(sum.value(0, 0), 2.0);
+  EXPECT_EQ(second.flat().data(), memory);
+}
+
+TEST(ExactSumDeathTest, AnUpdateThatWasTakenIsNoIntegersYet) {
+  const UpdateSpec spec = mean_and_sum();
+  ExactSum sum(spec, 1, 1), other(spec, 1, 1);
+  ParamSet update = one_value(spec, 1.0F);
+  ASSERT_TRUE(sum.try_take(update, 1));
+  EXPECT_DEATH((void)sum.integers(), "settled");
+  EXPECT_DEATH((void)sum.to_bytes(), "settled");
+  EXPECT_DEATH(sum.add_range(update, 1, 0, 1), "settled");
+  EXPECT_DEATH(other.add(sum), "settled");
+}
+
+TEST(ExactSum, ValuesOfAPartAreThoseOfTheWhole) {
+  const UpdateSpec spec = mean_and_sum();
+  Updates updates(1, spec);
+  ExactSum sum(spec, 1, 1);
+  ASSERT_TRUE(sum.try_take(updates.sets[0], 1));
+  std::vector<double> whole(35), part(20);
+  sum.values(0, whole);
+  sum.values(0, part, 15);
+  EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + 15));
 }
 
 TEST(ExactSumDeathTest, CountsAreAsserted) {

@@ -5,9 +5,28 @@
 #include <cmath>
 
 #include "superstep/base/error.h"
+#include "superstep/reduce/clones.h"
 
 namespace superstep::reduce {
 namespace {
+
+// Means of so many elements at a time: 16 KiB.
+constexpr size_t kPiece = 2048;
+
+SUPERSTEP_CLONES void add_means(const double* mean, float* value, size_t n) {
+  for (size_t i = 0; i < n; ++i)
+    value[i] = static_cast<float>(static_cast<double>(value[i]) + mean[i]);
+}
+
+SUPERSTEP_CLONES void add_with_momentum(const double* mean, double mu, double rate,
+                                        float* __restrict momentum, float* __restrict value,
+                                        size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    const double v = mu * static_cast<double>(momentum[i]) + mean[i];
+    momentum[i] = static_cast<float>(v);
+    value[i] = static_cast<float>(static_cast<double>(value[i]) + rate * (mean[i] + mu * v));
+  }
+}
 
 class Average final : public OuterRule {
  public:
@@ -15,8 +34,7 @@ class Average final : public OuterRule {
   void move(std::span<float> value, std::span<float> momentum,
             std::span<const double> mean) const override {
     SUPERSTEP_ASSERT(value.size() == mean.size() && momentum.empty());
-    for (size_t i = 0; i < value.size(); ++i)
-      value[i] = static_cast<float>(static_cast<double>(value[i]) + mean[i]);
+    add_means(mean.data(), value.data(), value.size());
   }
 };
 
@@ -27,11 +45,7 @@ class Nesterov final : public OuterRule {
   void move(std::span<float> value, std::span<float> momentum,
             std::span<const double> mean) const override {
     SUPERSTEP_ASSERT(value.size() == mean.size() && momentum.size() == mean.size());
-    for (size_t i = 0; i < value.size(); ++i) {
-      const double v = mu_ * static_cast<double>(momentum[i]) + mean[i];
-      momentum[i] = static_cast<float>(v);
-      value[i] = static_cast<float>(static_cast<double>(value[i]) + rate_ * (mean[i] + mu_ * v));
-    }
+    add_with_momentum(mean.data(), mu_, rate_, momentum.data(), value.data(), value.size());
   }
 
  private:
@@ -41,6 +55,18 @@ class Nesterov final : public OuterRule {
 constexpr std::array<std::string_view, 2> kNames = {"average", "nesterov"};
 
 }  // namespace
+
+void move_by_mean(const OuterRule& rule, const ExactSum& sum, int tensor, std::span<float> value,
+                  std::span<float> momentum) {
+  std::array<double, kPiece> means;
+  for (size_t first = 0; first < value.size(); first += kPiece) {
+    const size_t n = std::min(kPiece, value.size() - first);
+    const std::span<double> mean = std::span(means).first(n);
+    sum.values(tensor, mean, first);
+    rule.move(value.subspan(first, n), momentum.empty() ? momentum : momentum.subspan(first, n),
+              mean);
+  }
+}
 
 std::unique_ptr<OuterRule> make_outer_rule(std::string_view name, double momentum, double rate) {
   if (name == "average") return std::make_unique<Average>();

@@ -1,8 +1,7 @@
 // Outer rules: how the mean change of a superstep moves the global state.
 //
 //   auto rule = make_outer_rule("nesterov", 0.5, 0.7);
-//   sum.values(tensor, mean);                            // double, from the exact sum
-//   rule->move(shared.values(tensor), outer.values(tensor), mean);
+//   move_by_mean(*rule, sum, tensor, shared.values(tensor), outer.values(tensor));
 //
 // `average` is iterative reduce (parameter averaging):    w += d
 // `nesterov` is block momentum in Nesterov's form:        v = mu v + d;  w += rate (d + mu v)
@@ -18,6 +17,8 @@
 #include <span>
 #include <string_view>
 
+#include "superstep/reduce/exact_sum.h"
+
 namespace superstep::reduce {
 
 class OuterRule {
@@ -30,6 +31,11 @@ class OuterRule {
   virtual void move(std::span<float> value, std::span<float> momentum,
                     std::span<const double> mean) const = 0;
 };
+
+/// Moves a tensor by what `tensor` of the sum comes to, piece by piece: the means in double never
+/// leave the cache. `value` and `momentum` are as in OuterRule::move.
+void move_by_mean(const OuterRule& rule, const ExactSum& sum, int tensor, std::span<float> value,
+                  std::span<float> momentum);
 
 /// Throws ConfigError for an unknown name (listing the valid ones), a momentum outside [0, 1) or a
 /// rate that is not positive. `average` has no use for momentum and rate.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "superstep/base/error.h"
+#include "superstep/base/rng.h"
 
 namespace superstep::reduce {
 namespace {
@@ -52,6 +53,37 @@ TEST(OuterRule, NesterovWithoutMomentumAtRateOneIsAverage) {
   make_outer_rule("average", 0, 1)->move(a, {}, mean);
   make_outer_rule("nesterov", 0, 1)->move(b, v, mean);
   EXPECT_EQ(a, b);
+}
+
+TEST(OuterRule, MovesByTheMeanOfASumPieceByPiece) {
+  // 5000 elements are more than two pieces of 2048; one tensor lies before them.
+  const auto layout = std::make_shared<const ParamLayout>(
+      std::vector<ParamSpec>{{"bias", {3}}, {"weight", {50, 100}}});
+  ParamSet a(layout), b(layout);
+  fill_normal(RngKey(1), 0, a.values(1));
+  fill_normal(RngKey(1), 1, b.values(1));
+  const UpdateSpec spec = UpdateSpec::means(layout);
+  for (const bool taken : {false, true})
+    for (const std::string name : {"average", "nesterov"}) {
+      ExactSum sum(spec, 10, 2);
+      ParamSet update = a;
+      if (taken) {
+        ASSERT_TRUE(sum.try_take(update, 7));
+      } else {
+        sum.add(a, 7);
+        sum.add(b, 3);
+      }
+      std::vector<double> mean(5000);
+      sum.values(1, mean);
+      const auto rule = make_outer_rule(name, 0.5, 0.7);
+      const size_t momenta = rule->has_momentum() ? 5000 : 0;
+      std::vector<float> w(5000, 0.3F), v(momenta, 0.2F), wanted_w = w, wanted_v = v;
+      rule->move(wanted_w, wanted_v, mean);
+      move_by_mean(*rule, sum, 1, w, v);
+      EXPECT_EQ(w, wanted_w) << name;
+      EXPECT_EQ(v, wanted_v) << name;
+      EXPECT_NE(w, std::vector<float>(5000, 0.3F));
+    }
 }
 
 TEST(OuterRule, AnUnknownNameListsTheValidOnes) {

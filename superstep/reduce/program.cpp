@@ -24,4 +24,14 @@ Round round_from_bytes(std::string_view bytes) {
   return round;
 }
 
+ParamSet LaneScratch::update(const std::shared_ptr<const ParamLayout>& layout) {
+  if (left_over_.shared_layout() == layout) return std::exchange(left_over_, {});
+  return ParamSet(layout);
+}
+
+void LaneScratch::keep(ParamSet used) {
+  // An update of nothing (a round that only measures) must not throw away what training needs.
+  if (!used.flat().empty()) left_over_ = std::move(used);
+}
+
 }  // namespace superstep::reduce

@@ -85,6 +85,14 @@ class Progress {
 class LaneScratch {
  public:
   virtual ~LaneScratch() = default;
+  /// An update to write every element into: fresh (zeros), or memory that an earlier one of the
+  /// same layout left over. Fresh memory costs about as much as to fill it.
+  ParamSet update(const std::shared_ptr<const ParamLayout>& layout);
+  /// Memory for the next update(), of an update that is done with.
+  void keep(ParamSet used);
+
+ private:
+  ParamSet left_over_;
 };
 
 /// All that compute() may look at.

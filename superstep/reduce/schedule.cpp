@@ -21,6 +21,11 @@ Schedule::Schedule(ScheduleOptions options) : options_(options), round_(options.
   SUPERSTEP_ASSERT(options.attempt >= 0 && options.audit >= 0 && options.audit <= 1);
 }
 
+bool Schedule::compares() const {
+  return options_.audit > 0 || options_.silence < kNever || options_.slow_factor < kNever ||
+         options_.dead < kNever;
+}
+
 std::vector<Action> Schedule::begin(int units, Seconds now) {
   SUPERSTEP_ASSERT(done_ && units >= 0);
   // What is left of the round before does not count any more: its unit numbers mean nothing now.

@@ -163,6 +163,9 @@ class Schedule {
   [[nodiscard]] std::vector<Action> begin(int units, Seconds now);
   [[nodiscard]] std::vector<Action> on(const Event& event, Seconds now);
 
+  /// Whether, by its options, it may ask for a second result of a unit and compare: else no notice
+  /// needs a digest.
+  [[nodiscard]] bool compares() const;
   /// Whether no round is under way.
   [[nodiscard]] bool done() const { return done_; }
   [[nodiscard]] int workers() const { return static_cast<int>(workers_.size()); }

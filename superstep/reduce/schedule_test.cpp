@@ -383,5 +383,18 @@ TEST(Schedule, AWorkerThatDiesWithAFinishedResultIsNotTheUnitsFault) {
   }
 }
 
+TEST(Schedule, ComparesUnlessAUnitIsNeverLeasedTwice) {
+  const ScheduleOptions never{.silence = kNever, .slow_factor = kNever, .dead = kNever};
+  EXPECT_FALSE(Schedule(never).compares());
+  EXPECT_TRUE(Schedule({}).compares());
+  ScheduleOptions audited = never, backups = never, expels = never;
+  audited.audit = 0.001;
+  backups.slow_factor = 3;
+  expels.dead = 120;
+  EXPECT_TRUE(Schedule(audited).compares());
+  EXPECT_TRUE(Schedule(backups).compares());
+  EXPECT_TRUE(Schedule(expels).compares());
+}
+
 }  // namespace
 }  // namespace superstep::reduce

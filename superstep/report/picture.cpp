@@ -71,6 +71,28 @@ Bytes encode_png(const Picture& picture) {
   return bytes;
 }
 
+Picture decode_png(std::string_view bytes, std::string_view name) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  if (png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) == 0)
+    throw DataError("{}: no PNG: {}", name, image.message);
+  if (int64_t{image.width} * int64_t{image.height} > kLargestPicture) {
+    const DataError error("{}: a picture of {} x {}, wanted at most {} pixels", name, image.width,
+                          image.height, kLargestPicture);
+    png_image_free(&image);
+    throw error;
+  }
+  const bool grey = (image.format & PNG_FORMAT_FLAG_COLOR) == 0;
+  image.format = grey ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  Picture picture =
+      blank(static_cast<int>(image.width), static_cast<int>(image.height), grey ? 1 : 3, 0);
+  // Transparent pixels, which we do not write, are laid on black.
+  const png_color background{};
+  if (png_image_finish_read(&image, &background, picture.pixels.data(), 0, nullptr) == 0)
+    throw DataError("{}: a damaged PNG: {}", name, image.message);
+  return picture;
+}
+
 Picture from_values(const ValueGrid& grid, Scale scale) {
   Picture picture = blank(grid.width, grid.height, scale.diverging ? 3 : 1, 0);
   const size_t wanted = static_cast<size_t>(grid.width) * static_cast<size_t>(grid.height);
@@ -84,12 +106,13 @@ Picture from_values(const ValueGrid& grid, Scale scale) {
   if (limit == 0) limit = 1;  // all zero: any scale shows it
 
   for (size_t i = 0; i < wanted; ++i) {
-    const float v = std::isnan(grid.values[i]) ? 0.0F : grid.values[i] / limit;
+    const float v = std::isnan(grid.values[i]) ? 0.0F : grid.values[i];
     if (scale.diverging) {
-      const Colour colour = diverging_colour(std::clamp(v, -1.0F, 1.0F));
+      const Colour colour = diverging_colour(std::clamp(v / limit, -1.0F, 1.0F));
       std::copy(colour.begin(), colour.end(), picture.pixels.begin() + static_cast<long>(3 * i));
     } else {
-      picture.pixels[i] = to_byte(std::clamp(v, 0.0F, 1.0F));
+      const float share = (v - scale.low) / (limit - scale.low);
+      picture.pixels[i] = to_byte(std::clamp(share, 0.0F, 1.0F));
     }
   }
   return picture;
@@ -138,6 +161,16 @@ Picture enlarge(const Picture& picture, int factor) {
         out.pixels[place(out, x, y) + static_cast<size_t>(c)] =
             picture.pixels[place(picture, x / factor, y / factor) + static_cast<size_t>(c)];
   return out;
+}
+
+Picture crop_rows(const Picture& picture, int top, int height) {
+  check(picture, "crop_rows");
+  if (top < 0 || height < 1 || top > picture.height - height)
+    throw DataError("[crop_rows] rows {} to {} of a picture of {} rows", top, top + height - 1,
+                    picture.height);
+  const auto begin = picture.pixels.begin() + static_cast<long>(place(picture, 0, top));
+  const auto end = picture.pixels.begin() + static_cast<long>(place(picture, 0, top + height));
+  return {picture.width, height, picture.channels, std::vector<uint8_t>(begin, end)};
 }
 
 }  // namespace superstep::report

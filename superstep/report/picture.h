@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "superstep/base/bytes.h"
@@ -25,6 +26,11 @@ struct Picture {
 /// The picture as a PNG file. Throws DataError when the number of pixels is not the sizes' product.
 Bytes encode_png(const Picture& picture);
 
+/// Grey stays grey, everything else becomes red, green, blue. Throws DataError naming `name` for
+/// bytes that are no PNG, and for pictures of more than kLargestPicture pixels.
+Picture decode_png(std::string_view bytes, std::string_view name);
+inline constexpr int64_t kLargestPicture = int64_t{1} << 24;
+
 /// Numbers that stand for pixels, row by row from the top.
 struct ValueGrid {
   std::span<const float> values;  ///< height * width.
@@ -35,11 +41,14 @@ struct ValueGrid {
 struct Scale {
   bool diverging = false;  ///< false: grey. true: blue below zero, white at zero, red above.
   float limit = 1;         ///< The value of the strongest colour; 0: the largest magnitude found.
+  float low = 0;           ///< Of grey: the value of black.
 
   /// Grey from black at 0 to white at 1: pixels, probabilities.
-  static Scale unit() { return {false, 1}; }
+  static Scale unit() { return {}; }
+  /// Grey from black at `low` to white at `high`, which is larger.
+  static Scale grey(float low, float high) { return {false, high, low}; }
   /// Symmetrical about 0: weights. Give one limit to pictures that are to be compared.
-  static Scale symmetric(float limit = 0) { return {true, limit}; }
+  static Scale symmetric(float limit = 0) { return {true, limit, 0}; }
 };
 
 /// Values past the ends of the scale take the colour of the end; NaN counts as 0. Throws DataError
@@ -58,5 +67,8 @@ Picture tile(std::span<const Picture> pictures, const TileLayout& layout);
 
 /// Each pixel becomes factor * factor pixels.
 Picture enlarge(const Picture& picture, int factor);
+
+/// Rows top .. top + height - 1. Throws DataError where the picture lacks them.
+Picture crop_rows(const Picture& picture, int top, int height);
 
 }  // namespace superstep::report

@@ -1,7 +1,6 @@
 #include "superstep/report/picture.h"
 
 #include <gtest/gtest.h>
-#include <png.h>
 
 #include <limits>
 
@@ -10,22 +9,18 @@
 namespace superstep::report {
 namespace {
 
-Picture decode_png(const Bytes& bytes, int channels) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  EXPECT_NE(png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()), 0);
-  image.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-  Picture picture{static_cast<int>(image.width), static_cast<int>(image.height), channels, {}};
-  picture.pixels.resize(PNG_IMAGE_SIZE(image));
-  EXPECT_NE(png_image_finish_read(&image, nullptr, picture.pixels.data(), 0, nullptr), 0);
-  return picture;
-}
-
 TEST(Picture, ComesBackFromPng) {
   const Picture grey{3, 2, 1, {0, 1, 128, 200, 254, 255}};
   const Picture colour{1, 2, 3, {255, 0, 0, 1, 2, 3}};
-  EXPECT_EQ(decode_png(encode_png(grey), 1), grey);
-  EXPECT_EQ(decode_png(encode_png(colour), 3), colour);
+  EXPECT_EQ(decode_png(encode_png(grey), "grey"), grey);
+  EXPECT_EQ(decode_png(encode_png(colour), "colour"), colour);
+}
+
+TEST(Picture, RefusesADamagedPng) {
+  const Bytes whole = encode_png({3, 2, 1, {0, 1, 128, 200, 254, 255}});
+  EXPECT_THROW((void)decode_png("", "a.png"), DataError);
+  EXPECT_THROW((void)decode_png("no picture", "a.png"), DataError);
+  EXPECT_THROW((void)decode_png(whole.substr(0, whole.size() / 2), "a.png"), DataError);
 }
 
 TEST(Picture, RefusesAnImpossiblePng) {
@@ -47,6 +42,12 @@ TEST(Picture, ShowsWeightsBlueBelowAndRedAboveZero) {
   const float values[] = {-4.0F, 0.0F, 2.0F};
   const Picture picture = from_values({values, 3, 1}, Scale::symmetric());
   EXPECT_EQ(picture, (Picture{3, 1, 3, {33, 102, 172, 255, 255, 255, 217, 140, 149}}));
+}
+
+// -1 is black, 4 white, 0 a fifth of the way: 0.2 * 255 = 51.
+TEST(Picture, ShowsAnyRangeInGrey) {
+  const float values[] = {-1.0F, 0.0F, 4.0F};
+  EXPECT_EQ(from_values({values, 3, 1}, Scale::grey(-1, 4)), (Picture{3, 1, 1, {0, 51, 255}}));
 }
 
 TEST(Picture, SharesAScaleWhenGivenOne) {
@@ -94,6 +95,13 @@ TEST(Picture, RefusesToTileDifferentSizes) {
 
 TEST(Picture, EnlargesEachPixel) {
   EXPECT_EQ(enlarge(Picture{2, 1, 1, {1, 2}}, 2), (Picture{4, 2, 1, {1, 1, 2, 2, 1, 1, 2, 2}}));
+}
+
+TEST(Picture, CropsRows) {
+  const Picture picture{1, 4, 1, {1, 2, 3, 4}};
+  EXPECT_EQ(crop_rows(picture, 1, 2), (Picture{1, 2, 1, {2, 3}}));
+  EXPECT_THROW((void)crop_rows(picture, 3, 2), DataError);
+  EXPECT_THROW((void)crop_rows(picture, -1, 2), DataError);
 }
 
 }  // namespace

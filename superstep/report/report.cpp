@@ -6,6 +6,7 @@
 
 #include "superstep/report/curves.h"
 #include "superstep/report/embedded.h"
+#include "superstep/report/over_training_html.h"
 #include "superstep/report/text.h"
 
 namespace superstep::report {
@@ -137,6 +138,7 @@ std::string render_html(const ReportInput& input) {
   if (input.confusion) out += section("Confusion", confusion_html(*input.confusion));
   out += mistakes(input);
   for (const Gallery& g : input.galleries) out += gallery(g);
+  out += over_training_html(input.over_training);
   for (const Table& table : input.tables) out += section(table.title, table_html(table));
   if (!input.metrics.empty()) {
     const Table time = time_table(input.metrics);

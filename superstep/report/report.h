@@ -20,6 +20,7 @@
 #include "superstep/report/confusion.h"
 #include "superstep/report/html.h"
 #include "superstep/report/metrics.h"
+#include "superstep/report/over_training.h"
 #include "superstep/report/picture.h"
 
 namespace superstep::report {
@@ -54,6 +55,7 @@ struct ReportInput {
   std::optional<Confusion> confusion{};
   std::vector<Mistake> mistakes{};  ///< Worst first.
   std::vector<Gallery> galleries{};
+  OverTraining over_training{};  ///< Samples, and pictures of epochs: read_over_training().
   std::vector<Table> tables{};
   std::vector<std::pair<std::string, std::string>> config{};  ///< Key, value.
   std::string repeat{};  ///< The commands that train this again and check it; lines.

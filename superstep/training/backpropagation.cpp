@@ -3,9 +3,7 @@
 #include "superstep/training/learner.h"
 
 namespace superstep::training {
-namespace {
 
-// Rows whose largest score is not that of their label; the first of equals counts.
 int64_t count_errors(ConstMatrix z, const Batch& batch) {
   if (batch.labels.empty()) return 0;
   int64_t errors = 0;
@@ -17,31 +15,27 @@ int64_t count_errors(ConstMatrix z, const Batch& batch) {
   return errors;
 }
 
-}  // namespace
-
-Backpropagation::Backpropagation(const models::Network& network, const layers::Loss& loss)
-    : network_(network), loss_(loss) {}
-
-Tally Backpropagation::gradient(const ParamSet& params, const Batch& batch, RngKey key,
-                                GradSink& sink, LearnerScratch& scratch) const {
-  const layers::Pass pass{layers::Mode::kTrain, key, batch.row_numbers, scratch.context};
+Tally Backpropagation::gradient(const ParamSet& params, const Minibatch& minibatch, GradSink& sink,
+                                LearnerScratch& scratch) const {
+  const Batch& batch = minibatch.batch;
+  const layers::Pass pass{layers::Mode::kTrain, minibatch.key, batch.row_numbers, scratch.context};
   const ConstMatrix x = batch.x.matrix();
-  const ConstMatrix z = network_.forward(params, x, scratch.work, pass);
+  const ConstMatrix z = network_.forward(params, x, scratch.work, pass, dropout_);
   scratch.a.resize({batch.rows(), network_.outputs()});
   Matrix dz = scratch.a.matrix();
   const Tally tally{.rows = batch.rows(),
                     .loss = loss_.evaluate(z, batch, &dz),
                     .errors = count_errors(z, batch)};
-  network_.backward(params, x, dz, scratch.work, pass, sink);
+  network_.backward(params, x, dz, scratch.work, pass, sink, dropout_);
   return tally;
 }
 
-Tally Backpropagation::evaluate(const ParamSet& params, const Batch& batch,
-                                LearnerScratch& scratch) const {
+Tally evaluate(const models::Network& network, const layers::Loss& loss, const ParamSet& params,
+               const Batch& batch, LearnerScratch& scratch) {
   const layers::Pass pass{layers::Mode::kEvaluate, RngKey(0), batch.row_numbers, scratch.context};
-  const ConstMatrix z = network_.forward(params, batch.x.matrix(), scratch.work, pass);
+  const ConstMatrix z = network.forward(params, batch.x.matrix(), scratch.work, pass);
   return {.rows = batch.rows(),
-          .loss = loss_.evaluate(z, batch, nullptr),
+          .loss = loss.evaluate(z, batch, nullptr),
           .errors = count_errors(z, batch)};
 }
 

@@ -1,67 +1,183 @@
+#include <algorithm>
+#include <numeric>
+
 #include "superstep/kernels/elementwise.h"
+#include "superstep/kernels/matmul.h"
 #include "superstep/layers/rbm.h"
 #include "superstep/training/learner.h"
 
 namespace superstep::training {
 namespace {
 
-// out[j] = (sum of a's column j - sum of b's) / rows.
-void mean_difference(ConstMatrix a, ConstMatrix b, std::span<float> out, std::span<float> scratch) {
-  kernels::column_sums(a, out);
-  kernels::column_sums(b, scratch);
-  const float per_row = 1.0F / static_cast<float>(a.rows);
-  for (size_t j = 0; j < out.size(); ++j) out[j] = (out[j] - scratch[j]) * per_row;
+using kernels::Op;
+using layers::Rbm;
+
+// y = scale (x - offset), row by row; no offset: 0.
+void shift_and_scale(ConstMatrix x, std::span<const float> offset, float scale, Matrix y) {
+  for (int64_t r = 0; r < x.rows; ++r) {
+    const float* from = x.row(r).data();
+    float* to = y.row(r).data();
+    if (offset.empty())
+      for (int64_t j = 0; j < x.cols; ++j) to[j] = scale * from[j];
+    else
+      for (int64_t j = 0; j < x.cols; ++j) to[j] = scale * (from[j] - offset[static_cast<size_t>(j)]);
+  }
+}
+
+Matrix rows_of(Matrix m, int64_t begin, int64_t count) {
+  return {m.data + begin * m.stride, count, m.cols, m.stride};
+}
+
+// The span as a column.
+ConstMatrix column(std::span<const float> values) {
+  return {values.data(), static_cast<int64_t>(values.size()), 1};
 }
 
 }  // namespace
 
-ContrastiveDivergence::ContrastiveDivergence(const models::Network& network, int layer)
-    : network_(network), layer_(layer) {
-  SUPERSTEP_ASSERT(dynamic_cast<const layers::Rbm*>(&network.layer(layer)));
+Bytes Chains::to_bytes() const {
+  if (states.shape().rank() == 0) return {};
+  ByteWriter out;
+  out.put(first);
+  out.put(states.shape()[0]);
+  out.put(states.shape()[1]);
+  out.put_array(std::span<const float>(states.values()));
+  return std::move(out).take();
 }
 
-// The gradient of CD-1 that is descended, for v0 the data and v1 its reconstruction:
-//   dW = -(v0' h0 - v1' h1) / rows,  dc = -(h0 - h1) / rows,  db = -(v0 - v1) / rows.
-Tally ContrastiveDivergence::gradient(const ParamSet& params, const Batch& batch, RngKey key,
+Chains Chains::from_bytes(const Bytes& bytes) {
+  Chains chains;
+  if (bytes.empty()) return chains;
+  ByteReader in(bytes, "the chains of a replica");
+  chains.first = in.get<int64_t>();
+  const auto rows = in.get<int64_t>(), hidden = in.get<int64_t>();
+  chains.states = Tensor({rows, hidden});
+  in.get_array(chains.states.values());
+  in.finish();
+  return chains;
+}
+
+// k steps of every chain from where it stood: v is a state, h the hidden mean given it.
+void ContrastiveDivergence::follow_chains(const ParamSet& params, const Minibatch& minibatch,
+                                          std::span<const float> row_totals, Matrix v, Matrix h,
+                                          LearnerScratch& scratch) const {
+  const Matrix states = scratch.chains.states.matrix();
+  std::vector<int64_t> numbers(static_cast<size_t>(states.rows));
+  std::iota(numbers.begin(), numbers.end(), scratch.chains.first);
+  scratch.d.resize({states.rows, rbm_.inputs()});
+  const Matrix mean = scratch.d.matrix();
+  // Counts have a total; a chain takes that of the row it stands beside.
+  std::vector<float> totals;
+  for (size_t c = 0; c < numbers.size() && !row_totals.empty(); ++c)
+    totals.push_back(row_totals[c % row_totals.size()]);
+  for (int64_t step = 0; step < options_.steps; ++step) {
+    const RngKey key = minibatch.step_key.fold("chain").fold(static_cast<uint64_t>(step));
+    rbm_.visible_mean(params, first_, states, mean, scratch.context, totals);
+    rbm_.sample_visible(mean, key.fold("visible"), numbers, v);
+    rbm_.hidden_mean_and_sample(params, first_, v, key.fold("hidden"), numbers, h, states,
+                                scratch.context);
+  }
+}
+
+// With A the visible and B the hidden sides of the data (weight s = -1 / rows) and of the
+// reconstructions or chains (s = 1 / their number), less the offsets mu and lambda:
+//   dW = A' B,  db = A' (s - B lambda),  dc = B' (1 - A mu)
+// which for no offsets is the plain -(v0' h0 - v1' h1) / rows and so on, and otherwise the centred
+// gradient written for plain parameters (Melchior, Fischer and Wiskott 2016, section 3.1).
+Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& minibatch,
+                                      const Offsets& offsets, std::span<double> activity,
                                       GradSink& sink, LearnerScratch& scratch) const {
-  using layers::Rbm;
-  const auto& rbm = static_cast<const Rbm&>(network_.layer(layer_));
-  const int first = network_.first(layer_);
-  const int64_t rows = batch.rows();
+  const ConstMatrix v0 = minibatch.batch.x.matrix();
+  const int64_t n = v0.rows;
+  const bool begin = options_.persistent && scratch.chains.states.shape().rank() == 0;
+  const int64_t m = options_.persistent && !begin ? scratch.chains.states.shape()[0] : n;
   auto& context = scratch.context;
-  const layers::Pass pass{layers::Mode::kEvaluate, key, batch.row_numbers, context};
-  const ConstMatrix v0 = network_.forward(params, batch.x.matrix(), layer_, scratch.work, pass);
 
-  scratch.a.resize({rows, rbm.outputs()});
-  scratch.b.resize({rows, rbm.outputs()});
-  scratch.c.resize({rows, rbm.inputs()});
-  const Matrix h0 = scratch.a.matrix(), sample = scratch.b.matrix(), v1 = scratch.c.matrix();
-  rbm.hidden_probabilities(params, first, v0, h0, context);
-  kernels::sample_bernoulli(h0, key.fold("hidden"), batch.row_numbers, sample);
-  rbm.visible_mean(params, first, sample, v1, context);
-  const Matrix h1 = sample;  // the sample has done its work
-  rbm.hidden_probabilities(params, first, v1, h1, context);
+  scratch.a.resize({n + m, rbm_.inputs()});
+  scratch.b.resize({n + m, rbm_.outputs()});
+  scratch.c.resize({n, rbm_.outputs()});
+  const Matrix a = scratch.a.matrix(), b = scratch.b.matrix(), sample = scratch.c.matrix();
+  const Matrix v1 = rows_of(a, n, m), h0 = b.head(n), h1 = rows_of(b, n, m);
 
-  const Tally tally{.rows = rows, .loss = kernels::squared_distance(v0, v1)};
+  const bool counts = rbm_.options().visible_units == layers::Units::kSoftmax;
+  std::vector<float> totals(counts ? static_cast<size_t>(n) : 0);
+  if (counts) layers::row_totals(v0, totals);
 
-  const auto widest = std::max(rbm.inputs(), rbm.outputs());
-  scratch.d.resize({2, widest});
-  const auto column = [&](int64_t r, int64_t n) {
-    return scratch.d.matrix().row(r).first(static_cast<size_t>(n));
+  const auto& row_numbers = minibatch.batch.row_numbers;
+  rbm_.hidden_mean_and_sample(params, first_, v0, minibatch.key.fold("hidden"), row_numbers, h0,
+                              sample, context);
+  Tally tally{.rows = n};
+  const Matrix reconstruction = options_.persistent ? a.head(n) : v1;
+  rbm_.visible_mean(params, first_, sample, reconstruction, context, totals);
+  tally.loss = kernels::squared_distance(v0, reconstruction);
+  if (options_.persistent) {
+    if (begin) scratch.chains.states = scratch.c;
+    follow_chains(params, minibatch, totals, v1, h1, scratch);
+  } else {
+    scratch.d.resize({n, rbm_.inputs()});
+    for (int64_t step = 1; step < options_.steps; ++step) {
+      const RngKey key = minibatch.key.fold("step").fold(static_cast<uint64_t>(step));
+      rbm_.sample_visible(v1, key.fold("visible"), row_numbers, scratch.d.matrix());
+      rbm_.hidden_mean_and_sample(params, first_, scratch.d.matrix(), key.fold("hidden"),
+                                  row_numbers, h1, sample, context);
+      rbm_.visible_mean(params, first_, sample, v1, context, totals);
+    }
+    rbm_.hidden_mean(params, first_, v1, h1, context);
+  }
+
+  // The pull toward sparse hidden units (Hinton 2010, section 11): the cross-entropy of target p
+  // and mean activation q has the gradient q - p at a unit's input, which is one more offset.
+  scratch.e.resize({2, rbm_.outputs()});
+  const auto mean = scratch.e.matrix().row(0), h0_offset = scratch.e.matrix().row(1);
+  std::span<const float> data_offset = offsets.hidden;
+  if (options_.sparsity_target > 0 || !activity.empty()) {
+    kernels::column_sums(h0, mean);
+    for (size_t j = 0; j < activity.size(); ++j) activity[j] += double{mean[j]};
+  }
+  if (options_.sparsity_target > 0) {
+    for (size_t j = 0; j < mean.size(); ++j) {
+      const double pull = options_.sparsity_cost *
+                          (double{mean[j]} / static_cast<double>(n) - options_.sparsity_target);
+      h0_offset[j] = (offsets.hidden.empty() ? 0.0F : offsets.hidden[j]) + static_cast<float>(pull);
+    }
+    data_offset = h0_offset;
+  }
+  const float s0 = -1.0F / static_cast<float>(n), s1 = 1.0F / static_cast<float>(m);
+  shift_and_scale(v0, offsets.visible, 1, a.head(n));
+  shift_and_scale(v1, offsets.visible, 1, v1);
+  shift_and_scale(h0, data_offset, s0, h0);
+  shift_and_scale(h1, offsets.hidden, s1, h1);
+
+  scratch.f.resize({2 * (n + m) + rbm_.inputs() + rbm_.outputs()});
+  const auto vectors = scratch.f.values();
+  const auto of_rows = vectors.first(static_cast<size_t>(n + m));
+  const auto product = vectors.subspan(of_rows.size(), of_rows.size());
+  const auto visible_gradient =
+      vectors.subspan(2 * of_rows.size(), static_cast<size_t>(rbm_.inputs()));
+  const auto hidden_gradient = vectors.last(static_cast<size_t>(rbm_.outputs()));
+  const auto times = [&](Matrix matrix, Op op, std::span<const float> x, std::span<float> y) {
+    kernels::matmul(context, matrix, op, column(x), Op::kPlain,
+                    Matrix(y.data(), static_cast<int64_t>(y.size()), 1), 0);
   };
-  // The biases first: below, h0 and h1 are scaled in place.
-  const auto visible_gradient = column(0, rbm.inputs());
-  mean_difference(v1, v0, visible_gradient, column(1, rbm.inputs()));
-  sink.add(first + Rbm::kVisibleBias, visible_gradient);
-  const auto hidden_gradient = column(0, rbm.outputs());
-  mean_difference(h1, h0, hidden_gradient, column(1, rbm.outputs()));
-  sink.add(first + Rbm::kBias, hidden_gradient);
+  for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] = r < static_cast<size_t>(n) ? s0 : s1;
+  if (!offsets.hidden.empty()) {
+    times(b, Op::kPlain, offsets.hidden, product);
+    for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
+  }
+  times(a, Op::kTransposed, of_rows, visible_gradient);
+  for (size_t r = 0; r < of_rows.size(); ++r) {
+    const size_t row = r < static_cast<size_t>(n) ? r : (r - static_cast<size_t>(n)) % static_cast<size_t>(n);
+    of_rows[r] = counts ? totals[row] : 1.0F;
+  }
+  if (!offsets.visible.empty()) {
+    times(a, Op::kPlain, offsets.visible, product);
+    for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
+  }
+  times(b, Op::kTransposed, of_rows, hidden_gradient);
 
-  const float per_row = 1.0F / static_cast<float>(rows);
-  kernels::scale(-per_row, h0, h0);
-  kernels::scale(per_row, h1, h1);
-  sink.add_product(first + Rbm::kWeight, v0, h0);
-  sink.add_product(first + Rbm::kWeight, v1, h1);
+  sink.add(first_ + Rbm::kVisibleBias, visible_gradient);
+  sink.add(first_ + Rbm::kBias, hidden_gradient);
+  sink.add_product(first_ + Rbm::kWeight, a, b);
   return tally;
 }
 

@@ -118,6 +118,8 @@ Fitted FitProgram::result(const State& state) const {
     const double deviation = statistics.label.deviation();
     fitted.target.deviation = deviation > 0 ? deviation : 1;
   }
+  fitted.statistics = statistics;
+  if (!options_.more.columns.empty()) statistics.add(options_.more);
   fitted.scaling =
       data::Scaling::fit(options_.scale, data_->schema(), statistics, options_.threshold);
   return fitted;

@@ -22,6 +22,7 @@ struct FitOptions {
   std::string task = "infer";   ///< As data::infer_target takes it.
   std::string scale = "infer";  ///< As data::Scaling::fit takes it.
   double threshold = 0.5;
+  data::Statistics more = {};  ///< Of other rows that the scaling is fitted to as well.
   std::function<bool(int64_t)> training;  ///< Whether a row number is one to learn from.
 };
 
@@ -30,6 +31,7 @@ struct Fitted {
   data::RowIndex index;
   data::Target target;
   data::Scaling scaling;
+  data::Statistics statistics;  ///< Of these rows alone; empty where the scaling needs none.
 };
 
 class FitProgram : public reduce::Program {

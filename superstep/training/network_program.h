@@ -1,40 +1,43 @@
-// The training of a network as a Program: its phases (greedy pretraining of each restricted
-// Boltzmann machine, then finetuning of the whole), what a unit computes, how the averages move the
-// state, and which epoch is kept.
+// The training of a network as a Program: its phases, one after another. Greedy pretraining of each
+// restricted Boltzmann machine (pretrain_phase.h), then finetuning of the whole (finetune_phase.h).
 //
-// The rounds of a phase:
-//   pretrain.<k>  "means" once: the mean input of layer k, for its visible bias;
-//                 then "train" rounds: epochs x ceil(batches / local_steps) of them
-//   finetune      "train" rounds, and after each epoch one "valid" round over the rows to choose by
-//
-// State::shared holds the network's tensors and the optimizer's state of each ("velocity.<name>",
-// "root.<name>"), which is averaged like them and begins at zero in every phase. State::outer holds
-// the outer rule's momentum ("momentum.<name>") and the best tensors so far ("best.<name>").
+// State::shared holds the network's tensors, the optimizer's state of each ("velocity.<name>",
+// "root.<name>"), which is averaged like them and begins at zero in every phase, and the offsets of
+// centred machines. State::outer holds the outer rule's momentum ("momentum.<name>") and the best
+// tensors so far ("best.<name>").
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
-#include "superstep/data/dealing.h"
 #include "superstep/reduce/config.h"
 #include "superstep/reduce/outer.h"
 #include "superstep/reduce/program.h"
 #include "superstep/training/config.h"
-#include "superstep/training/learner.h"
+#include "superstep/training/phase.h"
 
 namespace superstep::training {
 
-/// All that training depends on.
+/// All that training depends on. What is pointed to outlives the program.
 struct NetworkJob {
   const models::Network* network = nullptr;
   const layers::Loss* loss = nullptr;  ///< Null where the network has no output layer.
-  bool pretrained = false;             ///< Whether all but the output layer are RBMs to pretrain.
+  bool pretrain_machines = false;      ///< Whether machines of the network are pretrained.
+  bool finetune_network = true;        ///< Whether the whole is trained; not without a loss.
   std::shared_ptr<const Source> train, valid;  ///< May be one and the same.
   std::vector<int64_t> train_rows, valid_rows;
+  /// Rows to pretrain on; null: train. Labels are read of the rows to train on alone.
+  std::shared_ptr<const Source> pretrain_source{};
+  std::vector<int64_t> pretrain_rows{};
+  const ParamSet* start = nullptr;  ///< Tensors to begin with, by name and shape; null: none.
+  std::vector<std::string> columns{};    ///< Names of the features, for messages.
+  std::vector<float> class_weights{};
   PretrainConfig pretrain;
   FinetuneConfig finetune;
   reduce::ReduceConfig reduce;
   uint64_t seed = 1;
+  int64_t cache_bytes = 0;  ///< Memory for the activations of frozen layers; changes no result.
 };
 
 class NetworkProgram : public reduce::Program {
@@ -55,39 +58,37 @@ class NetworkProgram : public reduce::Program {
   [[nodiscard]] ParamSet result(const reduce::State& state) const;
   /// The epoch that result() comes from, counted from 1; 0 where none was chosen.
   [[nodiscard]] int64_t best_epoch(const reduce::State& state) const;
+  /// Epochs that the last phase had.
+  [[nodiscard]] int64_t epochs_done(const reduce::State& state) const;
 
   /// What was worked out from rows and batch: of the first phase that trains.
   [[nodiscard]] const reduce::ReduceConfig& reduce_config() const { return job_.reduce; }
   /// Writes the batch that was worked out into the configs that this job trains by.
   void resolve(PretrainConfig& pretrain, FinetuneConfig& finetune) const;
+  /// The most epochs that a phase has.
   [[nodiscard]] int64_t epochs(const std::string& phase) const;
 
  private:
-  struct Phase;
-  struct Scratch;
-  struct Notes;
-
-  [[nodiscard]] const Phase& phase(const std::string& name) const;
-  [[nodiscard]] std::optional<reduce::Round> first_round(size_t phase) const;
-  [[nodiscard]] reduce::Round train_round(const Phase& phase, int64_t epoch, int64_t step) const;
-  [[nodiscard]] reduce::Round means_round(const Phase& phase) const;
-  [[nodiscard]] reduce::Round valid_round(int64_t epoch) const;
-  [[nodiscard]] size_t offset_of(const std::string& prefix) const;
-  [[nodiscard]] bool closes_epoch(const Phase& phase, const reduce::Round& round) const;
-
-  [[nodiscard]] reduce::Outcome compute_train(const Phase& phase, const reduce::Task& task) const;
-  [[nodiscard]] reduce::Outcome compute_means(const Phase& phase, const reduce::Task& task) const;
-  [[nodiscard]] reduce::Outcome compute_valid(const reduce::Task& task) const;
-
-  void apply_train(const Phase& phase, reduce::State& state, const reduce::ExactSum& sum) const;
-  void keep_if_best(const Tally& valid, int64_t epoch, Notes& notes, reduce::State& state) const;
-  void reset_optimizer(reduce::State& state) const;
+  [[nodiscard]] size_t number_of(const std::string& phase) const;
+  [[nodiscard]] const Phase& phase(const std::string& name) const {
+    return *phases_[number_of(name)];
+  }
+  [[nodiscard]] bool is_started(int layer) const;
+  void add_pretraining();
+  void add_finetuning();
+  void lay_out();
+  template <class Config>
+  Phase::Setup setup(std::string name, const Config& config, std::span<const int64_t> rows);
 
   NetworkJob job_;
-  std::vector<std::string> prefixes_;  // of the optimizer's state tensors, over all phases
-  std::shared_ptr<const ParamLayout> shared_layout_, outer_layout_;
+  SharedTensors tensors_;
+  std::shared_ptr<const ParamLayout> outer_layout_;
   std::unique_ptr<reduce::OuterRule> outer_;
   std::vector<std::unique_ptr<Phase>> phases_;
 };
+
+/// The phase that pretrains layer `layer`, counted from 0.
+inline std::string pretrain_phase_name(int layer) { return fmt::format("pretrain.{}", layer); }
+inline constexpr const char* kFinetune = "finetune";
 
 }  // namespace superstep::training

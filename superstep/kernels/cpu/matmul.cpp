@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "superstep/base/hash.h"
+#include "superstep/kernels/isa.h"
 
 namespace superstep::kernels::cpu {
 namespace {
@@ -68,7 +69,8 @@ struct Product {
   dnnl::matmul primitive;
   dnnl::memory a, b, c, scratchpad;
   int64_t scratchpad_floats;
-  std::unordered_map<int, dnnl::memory> arguments;
+  /// For the C interface: the C++ one makes a copy of its map of arguments at each call.
+  std::array<dnnl_exec_arg_t, 4> arguments;
 };
 
 dnnl::memory::desc describe(int64_t rows, int64_t cols, int64_t stride, Op op) {
@@ -111,10 +113,10 @@ struct Products : Context::Backend {
                     dnnl::memory(scratchpad, engine, nullptr),
                     static_cast<int64_t>((scratchpad.get_size() + 3) / 4),
                     {}};
-    product.arguments = {{DNNL_ARG_SRC, product.a},
-                         {DNNL_ARG_WEIGHTS, product.b},
-                         {DNNL_ARG_DST, product.c},
-                         {DNNL_ARG_SCRATCHPAD, product.scratchpad}};
+    product.arguments = {{{DNNL_ARG_SRC, product.a.get()},
+                          {DNNL_ARG_WEIGHTS, product.b.get()},
+                          {DNNL_ARG_DST, product.c.get()},
+                          {DNNL_ARG_SCRATCHPAD, product.scratchpad.get()}}};
     return product;
   }
 };
@@ -135,11 +137,29 @@ void multiply(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, 
   product.b.set_data_handle(address(b));
   product.c.set_data_handle(c.data);
   product.scratchpad.set_data_handle(scratchpad.values().data());
-  product.primitive.execute(products.stream, product.arguments);
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(product.primitive.get(), products.stream.get(),
+                             static_cast<int>(product.arguments.size()), product.arguments.data()),
+      "could not multiply");
   products.stream.wait();
 }
 
 }  // namespace
+
+void limit_isa(Isa isa) {
+  // The result says whether it was in time; the header, that it need not be.
+  switch (isa) {
+    case Isa::kPortable:
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::sse41);
+      return;
+    case Isa::kAvx2:
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx2);
+      return;
+    case Isa::kAvx512:
+      dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core);
+      return;
+  }
+}
 
 // A single row or column goes down another path of oneDNN, with another order of summation: it is
 // computed beside a row or column of zeros, so that its bits are those it has among others.

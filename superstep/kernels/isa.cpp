@@ -1,0 +1,72 @@
+#include "superstep/kernels/isa.h"
+
+#include <atomic>
+
+#include "superstep/base/error.h"
+#include "superstep/kernels/vector/table.h"
+
+namespace superstep::kernels {
+namespace {
+
+Isa widest() {
+  if (isa_is_available(Isa::kAvx512)) return Isa::kAvx512;
+  return isa_is_available(Isa::kAvx2) ? Isa::kAvx2 : Isa::kPortable;
+}
+
+std::atomic<Isa>& current() {
+  static std::atomic<Isa> isa = widest();
+  return isa;
+}
+
+}  // namespace
+
+std::string_view isa_name(Isa isa) {
+  switch (isa) {
+    case Isa::kPortable:
+      return "portable";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      break;
+  }
+  return "avx512";
+}
+
+bool isa_is_available(Isa isa) {
+  switch (isa) {
+    case Isa::kPortable:
+      return true;
+    case Isa::kAvx2:
+      return __builtin_cpu_supports("avx2") != 0;
+    case Isa::kAvx512:
+      break;
+  }
+  return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+         __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512bw") != 0;
+}
+
+Isa isa() { return current().load(std::memory_order_relaxed); }
+
+void set_isa(Isa isa) {
+  if (!isa_is_available(isa))
+    throw ConfigError("this processor has no {}: wanted {} or less", isa_name(isa),
+                      isa_name(widest()));
+  current().store(isa, std::memory_order_relaxed);
+#ifndef SUPERSTEP_MINIMAL
+  cpu::limit_isa(isa);
+#endif
+}
+
+const Table& table() {
+  switch (isa()) {
+    case Isa::kPortable:
+      return portable::kTable;
+    case Isa::kAvx2:
+      return avx2::kTable;
+    case Isa::kAvx512:
+      break;
+  }
+  return avx512::kTable;
+}
+
+}  // namespace superstep::kernels

@@ -1,0 +1,3 @@
+// The loops for the instruction set of this name; CMakeLists.txt says with which options.
+#define SUPERSTEP_ISA avx2
+#include "superstep/kernels/vector/make_table.h"
