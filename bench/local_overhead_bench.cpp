@@ -70,19 +70,26 @@ void bare_loop(const training::NetworkJob& job, const training::PhaseConfig& pha
   auto optimizer = optim::make_optimizer(phase.optimizer);
   ParamSet params = job.network->initial(RngKey(job.seed).fold("initial"));
   std::vector<ParamSet> state(optimizer->state_prefixes().size(), ParamSet(job.network->layout()));
-  std::vector<int> trained(static_cast<size_t>(params.layout().size()));
-  std::iota(trained.begin(), trained.end(), 0);
+  std::vector<optim::TensorRule> rules;
+  for (int t = 0; t < params.layout().size(); ++t)
+    rules.push_back({.param = t, .l2 = params.layout().spec(t).shape.rank() == 2 ? phase.l2 : 0});
   training::LearnerScratch scratch;
   Batch batch;
-  optimizer->bind(params, state, trained, scratch.context);
+  optimizer->bind(params, state, rules, scratch.context);
+  int64_t step = 0;
   for (int64_t epoch = 0; epoch < kEpochs; ++epoch) {
     const auto order = dealing.order(0, epoch, key.fold("order"));
     const RngKey of_epoch = key.fold(static_cast<uint64_t>(epoch));
     for (int64_t begin = 0; begin < kRows; begin += kBatch) {
       job.train->read(std::span(order).subspan(static_cast<size_t>(begin), kBatch), batch);
+      ++step;
       GradSink& sink = optimizer->begin(
-          {.learning_rate = *phase.learning_rate, .momentum = phase.momentum, .l2 = phase.l2});
-      learner.gradient(params, batch, of_epoch, sink, scratch);
+          {.learning_rate = *phase.learning_rate, .momentum = phase.momentum, .number = step});
+      learner.gradient(params,
+                       {.batch = batch,
+                        .key = of_epoch,
+                        .step_key = of_epoch.fold("step").fold(static_cast<uint64_t>(step))},
+                       sink, scratch);
       optimizer->end();
     }
   }
@@ -98,7 +105,7 @@ void compare(const std::string& kind, std::vector<int64_t> hidden,
   const layers::SoftmaxCrossEntropy loss;
   training::NetworkJob job{.network = &network,
                            .loss = config.has_output() ? &loss : nullptr,
-                           .pretrained = config.pretrained(),
+                           .pretrain_machines = config.pretrained(),
                            .train = rows,
                            .valid = rows,
                            .train_rows = std::vector<int64_t>(kRows),
@@ -111,14 +118,15 @@ void compare(const std::string& kind, std::vector<int64_t> hidden,
   job.pretrain.epochs = job.finetune.epochs = kEpochs;
   job.pretrain.batch = job.finetune.batch = kBatch;
   job.pretrain.learning_rate = job.finetune.learning_rate = 0.01;
+  job.pretrain.centering = false;  // it is the program's work, which the bare loop does not have
   job.reduce.replicas = 1;
   job.reduce.local_steps = 50;
 
   const training::NetworkProgram program(job);
   const training::Backpropagation backpropagation(network, loss);
   const auto bare = [&] {
-    if (config.pretrained())
-      bare_loop(job, job.pretrain, training::ContrastiveDivergence(network, 0), "pretrain.0");
+    if (const auto* rbm = dynamic_cast<const layers::Rbm*>(&network.layer(0)))
+      bare_loop(job, job.pretrain, training::ContrastiveDivergence(*rbm, 0, {}), "pretrain.0");
     else
       bare_loop(job, job.finetune, backpropagation, "finetune");
   };

@@ -42,7 +42,8 @@ void keep_large_blocks_off_the_heap() {
 }
 
 struct TrainArguments {
-  std::string target, label, engine;
+  std::string target, label, engine, start;
+  std::vector<std::string> phases;
   int64_t workers = 0;
   std::vector<std::string> assignments;
   bool resume = false, json = false, quiet = false;
@@ -63,6 +64,9 @@ int run_train(const TrainArguments& arguments, bool workers_given) {
   } else {
     job.use_data(arguments.target, arguments.label);
   }
+  if (!arguments.start.empty()) job.set("model.start=" + arguments.start);
+  if (!arguments.phases.empty())
+    job.set(fmt::format("job.phases=[\"{}\"]", fmt::join(arguments.phases, "\", \"")));
   if (!arguments.engine.empty()) job.set("engine.kind=" + arguments.engine);
   if (workers_given) job.set(fmt::format("engine.workers={}", arguments.workers));
   for (const std::string& assignment : arguments.assignments) job.set(assignment);
@@ -163,6 +167,13 @@ int main(int argc, char** argv) {
       ->required();
   train_command->add_option("--label", train_arguments.label,
                             "What to predict: a column's name, or its number from 0");
+  train_command
+      ->add_option("--phases", train_arguments.phases,
+                   "Run only these: pretrain, finetune [both]. One pretraining serves many "
+                   "finetunings, with --start")
+      ->delimiter(',');
+  train_command->add_option("--start", train_arguments.start,
+                            "Go on from this model's weights: a model file or a run's folder");
   train_command->add_option("--engine", train_arguments.engine, "Where workers run: local");
   auto* workers =
       train_command->add_option("--workers", train_arguments.workers,

@@ -178,10 +178,13 @@ void Coordinator::begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int6
     const std::scoped_lock lock(mutex_);
     claimed_.clear();
   }
-  const bool same_tensors =
-      sum_ && sum_->sum().spec().layout == spec.layout && sum_->sum().spec().rules == spec.rules;
+  const auto fits = [&](const std::shared_ptr<SharedSum>& sum) {
+    return sum && sum->sum().spec().layout == spec.layout && sum->sum().spec().rules == spec.rules;
+  };
+  // A round that only measures stands between two that train.
+  if (!fits(sum_)) std::swap(sum_, other_sum_);
   // Who is late may still add to the sum of a round that is done.
-  if (same_tensors && sum_.use_count() == 1) {
+  if (fits(sum_) && sum_.use_count() == 1) {
     std::shared_ptr<SharedSum>(sum_).reset();  // as with the state at the end of run_round
     sum_->reset(weight, units);
   } else {

@@ -143,7 +143,7 @@ class Coordinator {
   std::map<int64_t, Bytes> private_states_;  // by unit id, as the round began
   std::vector<Bytes> new_private_states_;    // of each unit of the round, as it ends
   std::shared_ptr<const RoundStart> start_;
-  std::shared_ptr<SharedSum> sum_;
+  std::shared_ptr<SharedSum> sum_, other_sum_;   // of this round; memory for rounds of another kind
   std::unordered_map<LeaseId, Notice> notices_;  // waiting for their update
   std::unordered_map<LeaseId, int> units_of_leases_;
   std::vector<Bytes> blobs_;

@@ -7,6 +7,8 @@
 #include "superstep/cluster/run_folder.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/io/file.h"
+#include "superstep/layers/rbm.h"
+#include "superstep/report/drawings.h"
 #include "superstep/report/text.h"
 
 namespace superstep::front_door {
@@ -108,26 +110,17 @@ report::Confusion confusion_of(const training::Metrics& metrics) {
 report::Gallery filters(const models::Model& model) {
   // A filter is a column of the first layer's weights: what one hidden unit looks for.
   const ConstMatrix w = model.params().matrix(0);
-  const int64_t shown = std::min(w.cols, kFilters);
-  float limit = 0;
-  for (const float v : model.params().values(0)) limit = std::max(limit, std::abs(v));
-  std::vector<report::Picture> pictures;
-  std::vector<float> filter(static_cast<size_t>(w.rows));
-  for (int64_t j = 0; j < shown; ++j) {
-    for (int64_t i = 0; i < w.rows; ++i)
-      filter[static_cast<size_t>(i)] = w.row(i)[static_cast<size_t>(j)];
-    pictures.push_back(picture_of(filter, model.schema(), report::Scale::symmetric(limit)));
-  }
+  const report::ImageShape image{model.schema().image[0], model.schema().image[1]};
   report::Gallery gallery{
       .title = "First-layer filters",
       .caption = fmt::format(
           "The weights from the pixels to {} of the {} units of the first layer: red raises a "
-          "unit's activity, blue lowers it.",
-          shown, w.cols),
+          "unit's activity, blue lowers it. Pale ones and mere noise have learnt little.",
+          std::min(w.cols, kFilters), w.cols),
       .items = {},
       .zoom = 0};
   gallery.items.push_back(
-      {report::tile(pictures, {.columns = 20, .gap = 1, .colour = 255}), "filters"});
+      {report::filter_sheet(w, image, {.units = kFilters, .columns = 20}), "filters"});
   return gallery;
 }
 
@@ -147,8 +140,11 @@ report::Gallery reconstructions(const models::Model& model, const Rows& rows) {
   report::Gallery gallery{
       .title = "Reconstructions",
       .caption =
-          "Above, held-out rows; below, what the first layer makes of each, going up to its "
-          "hidden units and down again.",
+          std::string("Above, held-out rows; below, what the first layer makes of each, going up "
+                      "to its hidden units and down again.") +
+          (model.loss() && !model.config().generative
+               ? " Finetuning did not ask it for that: Over training shows what it could do before."
+               : ""),
       .items = {},
       .zoom = 0};
   gallery.items.push_back(
@@ -167,7 +163,9 @@ std::vector<report::Gallery> galleries(const models::Model& model, const Rows& r
   std::vector<report::Gallery> all;
   if (!is_picture(model.schema())) return all;
   all.push_back(filters(model));
-  if (model.config().pretrained() && !rows.empty() && model.scaling().unit_interval())
+  // A machine that has the label beside the pixels (layers::LabelRbm) is not asked.
+  const bool machine = dynamic_cast<const layers::Rbm*>(&model.network().layer(0)) != nullptr;
+  if (machine && !rows.empty() && model.scaling().unit_interval())
     all.push_back(reconstructions(model, rows));
   return all;
 }
@@ -219,6 +217,10 @@ std::string write_report(const Job& job, const Prepared& prepared, const TrainRe
     input.charts.push_back(predicted_against_true(model, prepared.judged()));
   }
   input.galleries = galleries(model, prepared.judged());
+  const std::string pictures = fmt::format("{}/{}", result.run, kPictureFolder);
+  input.over_training = report::read_over_training(pictures);
+  for (const auto& [name, picture] : report::strips(input.over_training))
+    io::write_file(fmt::format("{}/{}", pictures, name), report::encode_png(picture));
   for (const auto& row : job.document.describe())
     if (!row.value.empty() && row.value != "\"\"" && row.value != "[]")
       input.config.emplace_back(row.key, row.value);

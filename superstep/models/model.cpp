@@ -36,6 +36,9 @@ void check_config(const ModelConfig& config, const std::string& name) {
   for (const int64_t units : config.hidden)
     if (units < 1 || units > kMostUnits)
       throw DataError("{}: a hidden layer of {} units, wanted 1 to {}", name, units, kMostUnits);
+  // A network has a layer, and the uppermost hidden one of a generative net knows the label.
+  if (config.hidden.empty() && (config.generative || !config.has_output()))
+    throw DataError("{}: a {} model without hidden layers", name, config.kind);
 }
 
 void check_data(const data::Schema& schema, const data::Scaling& scaling, const std::string& name) {
@@ -209,7 +212,7 @@ Matrix Predictor::predict(ConstMatrix x) {
   std::copy(z.data, z.data + z.rows * z.cols, y.data);
   if (model_.loss()) model_.loss()->predict(y);
   const data::Target& target = model_.target();
-  if (target.task == data::Task::kRegress)
+  if (model_.loss() && target.task == data::Task::kRegress)
     for (int64_t r = 0; r < y.rows; ++r)
       y.row(r)[0] = static_cast<float>(y.row(r)[0] * target.deviation + target.mean);
   return y;

@@ -61,6 +61,35 @@ TEST(Model, ComesBackFromItsBytesAsItWas) {
   }
 }
 
+TEST(Model, ComesBackWithItsUnitsAndItsLabelOnTop) {
+  const Table scaled(irises(30), "kind", "standardise"), bounded(irises(30), "kind", "minmax");
+  ModelConfig generative = config_of("dbn");
+  generative.hidden = {6, 5};
+  generative.visible = "binary";
+  generative.generative = true;
+  ModelConfig units = config_of("dbn");
+  units.visible = "linear";
+  units.hidden_units = "rectified";
+  ModelConfig bare = units;
+  bare.task = ModelConfig::kNoTask;
+  for (const auto& [table, config] : {std::pair(&bounded, generative), {&scaled, units},
+                                      {&scaled, bare}}) {
+    Model model = table->model(config);
+    ParamSet params = model.params();
+    testing::randomize(params, 5);
+    model.set_params(std::move(params));
+    const Model back = Model::from_bytes(model.to_bytes(), "memory");
+    EXPECT_EQ(back.to_bytes(), model.to_bytes());
+    EXPECT_EQ(back.config().hidden_units, config.hidden_units);
+    EXPECT_EQ(back.config().generative, config.generative);
+    EXPECT_EQ(back.config().has_output(), config.has_output());
+    for (int i = 0; i < model.network().size(); ++i)
+      EXPECT_EQ(back.network().layer(i).describe(), model.network().layer(i).describe());
+    const std::vector<double> row{4.5, 30, -6.5};
+    EXPECT_EQ(back.predict(row), model.predict(row));
+  }
+}
+
 TEST(Model, IsSavedAndLoadedToTheByte) {
   const Table table(irises(30), "kind", "standardise");
   const Model model = random_model(table, "mlp");
@@ -89,6 +118,19 @@ TEST(Model, RefusesBytesThatAreNoModelOfIts) {
   // Another number of hidden units than the tensors have; a kind that there is not.
   EXPECT_NE(changed("[17]", "[18]").find("the tensors are not those"), std::string::npos);
   EXPECT_NE(changed("layer.1.bias", "layer.1.base"), "");
+}
+
+// The uppermost hidden layer would be the one with the label.
+TEST(Model, RefusesAGenerativeNetWithoutHiddenLayers) {
+  const Table table(irises(30), "kind", "minmax");
+  Bytes bytes = random_model(table, "dbn").to_bytes();
+  for (const auto& [from, to] : {std::pair<std::string, std::string>{"[17]", "[  ]"},
+                                 {R"(\"generative\":false)", R"(\"generative\":true )"}}) {
+    const auto at = bytes.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    bytes.replace(at, from.size(), to);
+  }
+  EXPECT_ERROR(DataError, Model::from_bytes(bytes, "m"), "m: a dbn model without hidden layers");
 }
 
 TEST(Model, RefusesWhatDoesNotGoTogether) {
@@ -123,6 +165,25 @@ TEST(ModelConfig, CompletesAndRefusesWhatNoSingleKeyShows) {
   EXPECT_EQ(config.task, "classify");
   config.kind = "linear";
   EXPECT_THROW(config.complete(), ConfigError);  // told to classify
+}
+
+TEST(ModelConfig, RefusesAGenerativeNetOfAnythingButBinaryUnitsAndClasses) {
+  const auto refusal = [](auto change) {
+    ModelConfig config;
+    config.kind = "dbn";
+    config.generative = true;
+    change(config);
+    return data::testing::message_of<ConfigError>([&] { config.complete(); });
+  };
+  EXPECT_EQ(refusal([](ModelConfig&) {}), "");
+  EXPECT_EQ(refusal([](ModelConfig& c) { c.task = "classify"; }), "");
+  EXPECT_NE(refusal([](ModelConfig& c) { c.kind = "mlp"; }).find("only a dbn"), std::string::npos);
+  EXPECT_NE(refusal([](ModelConfig& c) { c.visible = "gaussian"; }).find("gaussian and binary"),
+            std::string::npos);
+  EXPECT_NE(refusal([](ModelConfig& c) { c.hidden_units = "rectified"; }).find("rectified"),
+            std::string::npos);
+  EXPECT_NE(refusal([](ModelConfig& c) { c.task = "regress"; }).find("no number"),
+            std::string::npos);
 }
 
 // Bits of 100 rows at once, of 7 rows at a time and of every row alone.

@@ -48,10 +48,32 @@ TEST(Network, OfAKindHasTheLayersOfThatKind) {
   };
   EXPECT_EQ(layers(config_of("logistic", {})), "dense 6 -> 3, linear; ");
   EXPECT_EQ(layers(config_of("mlp", {5}, "relu")), "dense 6 -> 5, relu; dense 5 -> 3, linear; ");
-  EXPECT_EQ(layers(config_of("rbm", {5})), "rbm 6 binary -> 5; ");
+  EXPECT_EQ(layers(config_of("rbm", {5})), "rbm 6 binary -> 5 binary; ");
   ModelConfig dbn = config_of("dbn", {5, 4});
   dbn.visible = "gaussian";  // of the lowest machine alone
-  EXPECT_EQ(layers(dbn), "rbm 6 gaussian -> 5; rbm 5 binary -> 4; dense 4 -> 3, linear; ");
+  EXPECT_EQ(layers(dbn),
+            "rbm 6 gaussian -> 5 binary; rbm 5 binary -> 4 binary; dense 4 -> 3, linear; ");
+  dbn.hidden_units = "rectified";  // whose means are what the next machine sees
+  EXPECT_EQ(layers(dbn),
+            "rbm 6 gaussian -> 5 rectified; rbm 5 linear -> 4 rectified; dense 4 -> 3, linear; ");
+  dbn.task = "none";
+  dbn.hidden_units = "softmax";
+  EXPECT_EQ(layers(dbn), "rbm 6 gaussian -> 5 softmax; rbm 5 softmax -> 4 softmax; ");
+}
+
+// The uppermost hidden layer is that of the machine with the label, and no output layer follows.
+TEST(Network, OfAGenerativeConfigHasTheLabelOnTop) {
+  ModelConfig config = config_of("dbn", {5, 4});
+  config.generative = true;
+  const Network net = make_network(config, 6, 3);
+  EXPECT_EQ(net.size(), 2);
+  EXPECT_EQ(net.layer(0).describe(), "rbm 6 binary -> 5 binary");
+  EXPECT_EQ(net.layer(1).describe(), "label rbm 5 + 3 classes -> 4");
+  EXPECT_EQ(net.outputs(), 3);
+  EXPECT_GE(net.layout()->find("layer.0.generative_weight"), 0);
+  EXPECT_GE(net.layout()->find("layer.1.label_weight"), 0);
+  config.task = ModelConfig::kNoTask;  // nothing but the rows is learned
+  EXPECT_EQ(make_network(config, 6, 3).layer(1).describe(), "rbm 5 binary -> 4 binary");
 }
 
 TEST(Network, BeginsFromNumbersOfTheKeyAndTheName) {

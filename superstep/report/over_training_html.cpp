@@ -20,6 +20,13 @@ constexpr size_t kPageBytes = 2'000'000;
 // Epochs shown of each layer; the files have more.
 constexpr size_t kHistograms = 4, kMaps = 3;
 
+/// How large a pixel is shown: so that rows of pictures are wide enough to see, and maps no larger
+/// than is of use.
+int sheet_zoom(const Picture& picture) { return std::clamp(700 / picture.width, 1, 6); }
+int map_zoom(const Picture& picture) {
+  return std::clamp(std::min(512 / picture.width, 160 / picture.height), 1, 8);
+}
+
 /// Writes images until the page is full, and then where they are.
 class Images {
  public:
@@ -78,7 +85,8 @@ std::string samples(const OverTraining& drawn, Images& images) {
   for (int k = 0; k < count; ++k)
     rows += step(classes[static_cast<size_t>(k)],
                  images.image(crop_rows(sheet, k * height, height + 1),
-                              "samples of " + classes[static_cast<size_t>(k)], 2, kSamplesPicture));
+                              "samples of " + classes[static_cast<size_t>(k)], sheet_zoom(sheet),
+                              kSamplesPicture));
   return body + steps(rows);
 }
 
@@ -89,7 +97,8 @@ std::string filters(const OverTraining& drawn, Images& images) {
     for (const auto& [epoch, layer] : course.epochs)
       if (layer->filters)
         rows += step(epoch_text(epoch),
-                     images.image(*layer->filters, "filters after " + epoch_text(epoch), 2,
+                     images.image(*layer->filters, "filters after " + epoch_text(epoch),
+                                  sheet_zoom(*layer->filters),
                                   picture_name("filters", course.phase, course.layer, epoch)));
     if (!rows.empty())
       body += fmt::format("<h3>Filters: {}</h3>\n", escape(title_of(course.phase, course.layer))) +
@@ -113,12 +122,14 @@ std::string reconstructions(const OverTraining& drawn, Images& images) {
       const DrawnEpoch& epoch = drawn.epochs[i];
       if (!epoch.reconstructions) continue;
       if (rows.empty())
-        rows += step("originals",
-                     images.image(*epoch.originals, "original rows", 2, originals_name(phase)));
+        rows +=
+            step("originals", images.image(*epoch.originals, "original rows",
+                                           sheet_zoom(*epoch.originals), originals_name(phase)));
       rows += step(
           epoch_text(epoch.epoch),
           images.image(*epoch.reconstructions, "reconstructions after " + epoch_text(epoch.epoch),
-                       2, picture_name("reconstructions", phase, "", epoch.epoch)));
+                       sheet_zoom(*epoch.reconstructions),
+                       picture_name("reconstructions", phase, "", epoch.epoch)));
     }
     if (!rows.empty())
       body +=
@@ -249,10 +260,11 @@ std::string hidden_units(const std::vector<LayerCourse>& all, Images& images) {
       std::string label = epoch_text(epoch);
       if (layer->idle.never_on) label += fmt::format(": {} never on", *layer->idle.never_on);
       if (layer->idle.always_on) label += fmt::format(", {} always on", *layer->idle.always_on);
-      maps += fmt::format("<figure>{}<figcaption>{}</figcaption></figure>\n",
-                          images.image(*layer->hidden, "activations, " + label, 2,
-                                       picture_name("hidden", course.phase, course.layer, epoch)),
-                          escape(label));
+      maps += fmt::format(
+          "<figure>{}<figcaption>{}</figcaption></figure>\n",
+          images.image(*layer->hidden, "activations, " + label, map_zoom(*layer->hidden),
+                       picture_name("hidden", course.phase, course.layer, epoch)),
+          escape(label));
     }
     if (maps.empty()) continue;
     const DrawnLayer& layer = *course.epochs.back().second;
@@ -263,8 +275,10 @@ std::string hidden_units(const std::vector<LayerCourse>& all, Images& images) {
   if (body.empty()) return "";
   return paragraph(fmt::format(
              "Activations of up to {} hidden units (across) for up to {} rows (down), white for 1. "
-             "A mottled grey is good: a black column is a dead unit, a white one is always on, and "
-             "bands across mean that a row, or all of them, turn on everything.",
+             "A mottle without a pattern is good; a black column is a dead unit, a white one is "
+             "always on, and a column of one grey says the same of every row. Bands across are "
+             "rows "
+             "that turn on everything.",
              kMapUnits, kMapRows)) +
          body;
 }

@@ -105,7 +105,8 @@ void PretrainConfig::declare(config::Section& section) {
                "are as many as a minibatch has rows.");
   section.flag("centering", centering,
                "Take the units' means out of the statistics: learning then does not depend on "
-               "whether a pixel or its negative is 1.");
+               "whether a pixel or its negative is 1. When not set: in an rbm, whose likelihood it "
+               "raises; not in a dbn, which classifies better without.");
   section.number("sparsity_target", sparsity_target,
                  "Share of rows in which a hidden unit is to be active. 0: none is sought.", kShare);
   section.number("sparsity_cost", sparsity_cost, "Weight of the pull toward the target.", kDecay);
@@ -200,6 +201,8 @@ void PretrainConfig::complete(const models::ModelConfig& model) {
   const bool bounded = (model.visible == "binary" || model.visible == "softmax") &&
                        (model.hidden_units == "binary" || model.hidden_units == "softmax");
   if (!learning_rate) learning_rate = bounded ? 0.1 : 0.001;
+  // Measured: docs/design/0003-centring.md.
+  if (!centering) centering = model.kind == "rbm";
 }
 
 void FinetuneConfig::complete(const models::ModelConfig& model) {
@@ -214,7 +217,7 @@ void FinetuneConfig::complete(const models::ModelConfig& model) {
   // this.
   const bool unbounded = model.kind == "mlp" && model.task == "regress";
   if (method == "up_down")
-    learning_rate = 0.01;
+    learning_rate = 0.001;
   else if (optimizer == "adagrad")
     learning_rate = 0.03;
   else if (optimizer == "adam" || optimizer == "rmsprop")

@@ -52,12 +52,13 @@ struct PretrainConfig : PhaseConfig {
   int64_t initial_epochs = 5;
   int64_t cd_steps = 1;
   bool persistent = false;
-  bool centering = true;
+  std::optional<bool> centering;
   double sparsity_target = 0, sparsity_cost = 0.1;
   std::map<int64_t, PretrainLayer> layers;
 
   void declare(config::Section& section);
-  /// Fills in the learning rate: what suits the units. ConfigError for a layer that is not there.
+  /// Fills in learning rate and centring: what suits the units and what the model is for.
+  /// ConfigError for a layer that is not there.
   void complete(const models::ModelConfig& model);
   /// With what [pretrain.layer.N] says of layer `layer`.
   [[nodiscard]] PretrainConfig for_layer(int64_t layer) const;

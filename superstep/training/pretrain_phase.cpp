@@ -65,7 +65,7 @@ struct PretrainPhase::Moments {
 
 bool PretrainPhase::is_centred(const PretrainConfig& config, const layers::Layer& layer) {
   const auto* rbm = dynamic_cast<const Rbm*>(&layer);
-  return config.centering && rbm != nullptr && rbm->options().visible_units != Units::kSoftmax;
+  return config.centering.value_or(true) && rbm != nullptr && rbm->options().visible_units != Units::kSoftmax;
 }
 
 PretrainPhase::PretrainPhase(Options options)
@@ -214,7 +214,11 @@ Outcome PretrainPhase::compute_gap(const Task& task, Scratch& scratch) const {
   add(*input_, setup().rows, std::max(begin, n) - n, end - n, gap.train_rows, gap.train);
   ByteWriter out;
   out.put(gap);
-  return {.update = {}, .weight = end - begin, .blob = std::move(out).take(), .private_state = {}};
+  // The unit may have the number of a replica: whose chains then go on after this round.
+  return {.update = {},
+          .weight = end - begin,
+          .blob = std::move(out).take(),
+          .private_state = task.private_state};
 }
 
 // ---- How the state moves ----------------------------------------------------------------------

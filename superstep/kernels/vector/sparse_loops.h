@@ -62,16 +62,8 @@ template <int kVectors, class Lanes>
   last.store(c + (kVectors - 1) * kWidth, sums[kVectors - 1]);
 }
 
-#if defined(__AVX512F__)
-#ifndef PV
-#define PV 4
-#endif
-inline constexpr int kPanelVectors = PV;  // 128 columns
-#elif defined(__AVX2__)
-inline constexpr int kPanelVectors = 8;  // 64 columns
-#else
-inline constexpr int kPanelVectors = 8;  // 32 columns
-#endif
+// A panel is 32, 64 or 128 columns. Its sums stay in registers.
+inline constexpr int kPanelVectors = 8;
 
 /// A panel of c for one block of the columns of a: `ranges` says where it begins and ends in each
 /// row.
@@ -108,12 +100,13 @@ inline void add_last_panel(const SparseView& a, const int64_t* ranges, const flo
 inline void sparse_matmul(const SparseView& a, ConstMatrix b, Matrix c, float beta,
                           int64_t* ranges) {
   constexpr int64_t kPanel = kPanelVectors * kWidth;
-  #ifndef KF
-#define KF 7168
-#endif
-  constexpr int64_t kCacheFloats = KF;
+    constexpr int64_t kCacheFloats = 7168;  // 28 KiB
+  constexpr int64_t kBlock = kCacheFloats / kPanel;
+  constexpr int64_t kShortRun = 6;
   const int64_t count = a.offsets[a.rows] - a.offsets[0];
-  const int64_t block = count < 4 * a.cols ? a.cols : kCacheFloats / kPanel;
+  // Each block begins and ends a run in every row, which has to be worth it.
+  const bool is_whole = a.cols <= 2 * kBlock || count < kShortRun * a.rows * (a.cols / kBlock);
+  const int64_t block = is_whole ? a.cols : kBlock;
   for (int64_t r = 0; r < a.rows; ++r) ranges[2 * r + 1] = a.offsets[r];
   int64_t k = 0;
   do {
