@@ -64,9 +64,7 @@ const std::vector<Pass>& passes() {
       {"column_sums", 1, [](Operands& o) { column_sums(o.x.matrix(), o.row.values()); }},
       {"softmax_rows", 2, [](Operands& o) { softmax_rows(o.x.matrix()); }},
       {"squared_distance", 2,
-       [](Operands& o) {
-         benchmark::DoNotOptimize(squared_distance(o.x.matrix(), o.y.matrix()));
-       }},
+       [](Operands& o) { benchmark::DoNotOptimize(squared_distance(o.x.matrix(), o.y.matrix())); }},
       {"bias_sigmoid", 2,
        [](Operands& o) { bias_activate(Activation::kSigmoid, o.row.values(), o.y.matrix()); }},
       {"bias_tanh", 2,
@@ -97,8 +95,7 @@ const std::vector<Pass>& passes() {
 
 void counters(benchmark::State& state, int64_t elements, int64_t floats) {
   const auto n = static_cast<double>(elements * state.iterations());
-  state.counters["ns"] = {n * 1e-9,
-                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert};
+  state.counters["ns"] = {n * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert};
   state.counters["GB/s"] = {n * 4e-9 * static_cast<double>(floats), benchmark::Counter::kIsRate};
 }
 
@@ -128,8 +125,7 @@ struct Step {
 const std::vector<Step>& steps() {
   static constexpr Descent kDescent = {.rate = 1e-6F, .l2 = 1e-4F};
   static const std::vector<Step> steps = {
-      {"descent_step", 3,
-       [](Weights& o) { descent_step(o.w.values(), o.g.values(), kDescent); }},
+      {"descent_step", 3, [](Weights& o) { descent_step(o.w.values(), o.g.values(), kDescent); }},
       {"sgd_step", 4, [](Weights& o) { sgd_step(o.w.values(), o.first.values(), kDescent); }},
       {"nesterov_step", 5,
        [](Weights& o) {
@@ -212,7 +208,7 @@ void flops(benchmark::State& state, const ProductCase& c) {
 }
 
 // The three products of a layer, at the shapes of facts/kernels.md.
-constexpr std::array kLayers = {ProductCase{100, 784, 500}, ProductCase{100, 500, 500},
+constexpr std::array kLayers = {ProductCase{100, 784, 500},  ProductCase{100, 500, 500},
                                 ProductCase{100, 500, 2000}, ProductCase{100, 1000, 500},
                                 ProductCase{100, 784, 1000}, ProductCase{100, 2000, 10}};
 
@@ -239,10 +235,9 @@ struct SparseCase {
   ProductCase size;
   double density;
 };
-constexpr std::array kSparse = {SparseCase{{100, 784, 500}, 0.19},
-                                SparseCase{{100, 2000, 500}, 0.02},
-                                SparseCase{{100, 784, 512}, 0.19},
-                                SparseCase{{100, 500, 784}, 0.5}};
+constexpr std::array kSparse = {
+    SparseCase{{100, 784, 500}, 0.19}, SparseCase{{100, 2000, 500}, 0.02},
+    SparseCase{{100, 784, 512}, 0.19}, SparseCase{{100, 500, 784}, 0.5}};
 
 void run_sparse(benchmark::State& state, const SparseCase& c, Product product, Isa isa) {
   const FloatingPointScope floating_point;
@@ -277,7 +272,8 @@ void add(const std::string& name, Run run) {
 
 void add_all() {
   // Dense products come first: choosing an instruction set would limit oneDNN.
-  const std::array products = {std::pair(Product::kForward, "x_W"), std::pair(Product::kInput, "dy_Wt"),
+  const std::array products = {std::pair(Product::kForward, "x_W"),
+                               std::pair(Product::kInput, "dy_Wt"),
                                std::pair(Product::kWeight, "xt_dy")};
   const auto size = [](const ProductCase& c) {
     return fmt::format("{}x{}x{}", c.rows, c.inputs, c.outputs);

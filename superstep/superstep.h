@@ -108,10 +108,19 @@ struct VerifyResult {
 };
 VerifyResult verify(const std::string& run, int lanes, const TrainOptions& options = {});
 
-/// Pictures of a model in a folder: filters of the first layer; reconstructions beside originals
-/// where the model reconstructs and `data` is given. Returns the paths.
-std::vector<std::string> render(const std::string& model_or_run, const std::string& data,
-                                const std::string& out);
+struct RenderOptions {
+  std::string out = "pictures";      ///< The folder to write to.
+  std::string data;                  ///< Rows to reconstruct and to see activations for; "": the run's.
+  std::vector<std::string> classes;  ///< Of a generative net: which to draw samples of; {}: all.
+  int64_t samples = 10;              ///< Of each class.
+  int64_t steps = 500;               ///< Of Gibbs sampling for each.
+  int64_t seed = 1;
+};
+/// Pictures of a model in a folder: filters of the first layer; reconstructions beside originals;
+/// histograms of weights; activations of hidden units; Hinton diagrams of small matrices; samples
+/// that a generative net draws; of a run what it drew while it learned. What a model has not is left
+/// out. Returns the paths.
+std::vector<std::string> render(const std::string& model_or_run, const RenderOptions& options);
 
 /// The path of the model file of a model file, a run, or a folder of runs (its latest).
 std::string find_model(const std::string& path);

@@ -257,12 +257,23 @@ int main(int argc, char** argv) {
   });
 
   auto* render_command = app.add_subcommand("render", "Pictures of what a model has learned");
-  std::string render_data, render_out = "pictures";
+  RenderOptions render_options;
   render_command->add_option("model", model, model_help)->required();
-  render_command->add_option("--data", render_data, "Rows to reconstruct [the run's own]");
-  render_command->add_option("--out", render_out, "The folder to write to")->capture_default_str();
+  render_command->add_option("--data", render_options.data,
+                             "Rows to reconstruct [the run's own]");
+  render_command->add_option("--out", render_options.out, "The folder to write to")
+      ->capture_default_str();
+  render_command->add_option("--class", render_options.classes,
+                             "Draw samples of this class (more than once; a generative net) [all]");
+  render_command->add_option("--samples", render_options.samples, "How many of each class")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000));
+  render_command->add_option("--steps", render_options.steps, "Steps of Gibbs sampling for each")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000));
+  render_command->add_option("--seed", render_options.seed, "Other samples")->capture_default_str();
   render_command->callback([&] {
-    for (const std::string& path : render(model, render_data, render_out))
+    for (const std::string& path : render(model, render_options))
       std::cout << path << '\n';
   });
 

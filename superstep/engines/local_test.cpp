@@ -50,7 +50,7 @@ struct Trial {
         std::make_shared<data::MatrixSource>(training::testing::bars_and_stripes(230, 1));
     job = {.network = network.get(),
            .loss = &loss,
-           .pretrained = true,
+           .pretrain_machines = true,
            .train = source,
            .valid = source,
            .train_rows = std::vector<int64_t>(193),

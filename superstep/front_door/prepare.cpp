@@ -80,13 +80,17 @@ ParamSet start_tensors(const models::Model& start, const models::Model& model) {
   const bool same_label = start.target() == model.target();
   const int labelled = start.config().has_output() && !same_label ? network.size() - 1 : -1;
   std::vector<ParamSpec> specs;
-  for (int i = 0; i < network.size(); ++i)
-    for (const int t : network.tensors(i)) {
-      const ParamSpec& spec = network.layout()->spec(t);
-      const int found = model.network().layout()->find(spec.name);
-      if (i != labelled && found >= 0 && model.network().layout()->spec(found).shape == spec.shape)
-        specs.push_back(spec);
-    }
+  const ParamLayout& wanted = *model.network().layout();
+  const auto fits = [&](const ParamSpec& spec) {
+    const int found = wanted.find(spec.name);
+    return found >= 0 && wanted.spec(found).shape == spec.shape;
+  };
+  for (int i = 0; i < network.size(); ++i) {
+    // A layer goes on if its weights, the first of its tensors, do.
+    if (i == labelled || !fits(network.layout()->spec(network.first(i)))) continue;
+    for (const int t : network.tensors(i))
+      if (fits(network.layout()->spec(t))) specs.push_back(network.layout()->spec(t));
+  }
   if (specs.empty())
     throw ConfigError("model.start: nothing of that model fits: its layers are {}, here {}",
                       network.describe(), model.network().describe());

@@ -4,6 +4,7 @@
 #include "superstep/front_door/prepare.h"
 #include "superstep/front_door/run_report.h"
 #include "superstep/front_door/runs.h"
+#include "superstep/front_door/training_pictures.h"
 #include "superstep/io/file.h"
 #include "superstep/layers/dense.h"
 #include "superstep/layers/label_rbm.h"
@@ -17,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kZoom = 4, kStripZoom = 2;
+constexpr int kZoom = 4, kStripWidth = 1000;
 
 // "First-layer filters" -> "first-layer-filters.png".
 std::string file_name(const std::string& title) {
@@ -88,14 +89,15 @@ std::vector<report::Gallery::Item> layer_pictures(const models::Model& model,
 
 }  // namespace
 
-std::vector<std::string> render(const std::string& model_or_run, const std::string& data,
-                                const std::string& out) {
+std::vector<std::string> render(const std::string& model_or_run, const RenderOptions& options) {
   const auto model = models::Model::load(find_model(model_or_run));
-  const front_door::Rows rows = rows_to_show(model, model_or_run, data);
-  io::make_folder(out);
+  const front_door::Rows rows = rows_to_show(model, model_or_run, options.data);
+  io::make_folder(options.out);
   std::vector<std::string> paths;
+  const std::string samples = front_door::draw_samples(model, options);
+  if (!samples.empty()) paths.push_back(samples);
   const auto write = [&](const std::string& name, const report::Picture& picture) {
-    paths.push_back((fs::path(out) / name).string());
+    paths.push_back((fs::path(options.out) / name).string());
     io::write_file(paths.back(), report::encode_png(picture));
   };
   for (const auto& gallery : front_door::galleries(model, rows))
@@ -106,7 +108,7 @@ std::vector<std::string> render(const std::string& model_or_run, const std::stri
   if (!run.empty())
     for (const auto& [name, picture] : report::strips(
              report::read_over_training((fs::path(run) / front_door::kPictureFolder).string())))
-      write(name, report::enlarge(picture, kStripZoom));
+      write(name, report::enlarge(picture, std::clamp(kStripWidth / picture.width, 1, 8)));
   return paths;
 }
 

@@ -19,10 +19,15 @@ constexpr int64_t kFilters = 100, kRowsAtOnce = 1024;
 
 bool is_picture(const data::Schema& schema) { return schema.image.size() == 2; }
 
-report::Picture picture_of(std::span<const float> values, const data::Schema& schema,
-                           report::Scale scale) {
-  return report::from_values(
-      {values, static_cast<int>(schema.image[1]), static_cast<int>(schema.image[0])}, scale);
+report::ImageShape image_of(const data::Schema& schema) {
+  return {schema.image[0], schema.image[1]};
+}
+
+report::Picture picture_of(const Batch& batch, int64_t r, const data::Schema& schema) {
+  const auto row = batch.x.matrix().row(r);
+  const auto [height, width] = image_of(schema);
+  return report::from_values({row, static_cast<int>(width), static_cast<int>(height)},
+                             report::scale_of_rows({row.data(), 1, height * width}));
 }
 
 // A row as it was read, for a person: its first features by name.
@@ -72,9 +77,7 @@ std::vector<report::Mistake> worst_mistakes(const models::Model& model, const Ro
                               .probability = static_cast<double>(row[static_cast<size_t>(said)]),
                               .picture = {},
                               .features = {}};
-      if (is_picture(model.schema()))
-        mistake.picture =
-            picture_of(batch.x.matrix().row(r), model.schema(), report::Scale::unit());
+      if (is_picture(model.schema())) mistake.picture = picture_of(batch, r, model.schema());
       worst.push_back(std::move(mistake));
     }
     std::ranges::stable_sort(worst, std::greater{}, &report::Mistake::probability);
@@ -110,7 +113,6 @@ report::Confusion confusion_of(const training::Metrics& metrics) {
 report::Gallery filters(const models::Model& model) {
   // A filter is a column of the first layer's weights: what one hidden unit looks for.
   const ConstMatrix w = model.params().matrix(0);
-  const report::ImageShape image{model.schema().image[0], model.schema().image[1]};
   report::Gallery gallery{
       .title = "First-layer filters",
       .caption = fmt::format(
@@ -120,7 +122,8 @@ report::Gallery filters(const models::Model& model) {
       .items = {},
       .zoom = 0};
   gallery.items.push_back(
-      {report::filter_sheet(w, image, {.units = kFilters, .columns = 20}), "filters"});
+      {report::filter_sheet(w, image_of(model.schema()), {.units = kFilters, .columns = 20}),
+       "filters"});
   return gallery;
 }
 
@@ -132,11 +135,11 @@ report::Gallery reconstructions(const models::Model& model, const Rows& rows) {
   const ConstMatrix x = batch.x.matrix();
   models::Predictor predictor(model);
   const Matrix y = predictor.reconstruct(x);
-  std::vector<report::Picture> pictures;
-  for (int64_t r = 0; r < x.rows; ++r)
-    pictures.push_back(picture_of(x.row(r), model.schema(), report::Scale::unit()));
-  for (int64_t r = 0; r < x.rows; ++r)
-    pictures.push_back(picture_of(y.row(r), model.schema(), report::Scale::unit()));
+  const report::ImageShape image = image_of(model.schema());
+  const report::Scale scale = report::scale_of_rows(x);
+  const report::Picture rows_of_pictures[] = {
+      report::row_sheet(x, image, scale, static_cast<int>(x.rows)),
+      report::row_sheet(y, image, scale, static_cast<int>(x.rows))};
   report::Gallery gallery{
       .title = "Reconstructions",
       .caption =
@@ -148,7 +151,7 @@ report::Gallery reconstructions(const models::Model& model, const Rows& rows) {
       .items = {},
       .zoom = 0};
   gallery.items.push_back(
-      {report::tile(pictures, {.columns = static_cast<int>(x.rows), .gap = 1}), "reconstructions"});
+      {report::tile(rows_of_pictures, {.columns = 1, .gap = 0}), "reconstructions"});
   return gallery;
 }
 
@@ -165,8 +168,7 @@ std::vector<report::Gallery> galleries(const models::Model& model, const Rows& r
   all.push_back(filters(model));
   // A machine that has the label beside the pixels (layers::LabelRbm) is not asked.
   const bool machine = dynamic_cast<const layers::Rbm*>(&model.network().layer(0)) != nullptr;
-  if (machine && !rows.empty() && model.scaling().unit_interval())
-    all.push_back(reconstructions(model, rows));
+  if (machine && !rows.empty()) all.push_back(reconstructions(model, rows));
   return all;
 }
 

@@ -172,7 +172,7 @@ TrainResult train(Job& job, const TrainOptions& options) {
       end_line(result, teller,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
   io::write_file(result.model, model);
-  front_door::draw_samples(*prepared.model, folder.file(front_door::kPictureFolder));
+  front_door::draw_samples(*prepared.model, {.out = folder.file(front_door::kPictureFolder)});
   result.report = front_door::write_report(job, prepared, result);
   return result;
 }

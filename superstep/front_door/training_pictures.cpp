@@ -1,6 +1,7 @@
 #include "superstep/front_door/training_pictures.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "superstep/layers/dense.h"
 #include "superstep/layers/label_rbm.h"
@@ -13,7 +14,6 @@ namespace {
 
 constexpr size_t kRows = 48;       // whose hidden activations are drawn
 constexpr int64_t kPictures = 12;  // rows that are reconstructed
-constexpr int64_t kSamples = 10, kGibbsSteps = 500;
 
 report::ImageShape image_of(const data::Schema& schema) {
   if (schema.image.size() != 2) return {};
@@ -117,19 +117,29 @@ void TrainingPictures::draw_finetuning(report::EpochView view, const ParamSet& t
   snapshots_.draw(view);
 }
 
-void draw_samples(const models::Model& model, const std::string& folder) {
+std::string draw_samples(const models::Model& model, const RenderOptions& options) {
   models::Sampler sampler(model.network(), model.params());
-  if (!sampler.knows_classes()) return;
-  const int64_t classes = model.target().classes.size();
-  Tensor rows({classes * kSamples, model.schema().columns});
-  for (int64_t c = 0; c < classes; ++c) {
-    const Tensor drawn = sampler.of_class(c, kSamples, kGibbsSteps, RngKey(1));
-    std::ranges::copy(drawn.values(), rows.matrix().row(c * kSamples).begin());
+  if (!sampler.knows_classes() && !options.classes.empty())
+    throw ConfigError(
+        "only a net that was trained with model.generative = true draws samples of a class");
+  if (!sampler.knows_classes() || image_of(model.schema()).pixels() == 0) return "";
+  const auto& known = model.target().classes;
+  const auto& classes = options.classes.empty() ? known.names() : options.classes;
+  Tensor rows({static_cast<int64_t>(classes.size()) * options.samples, model.schema().columns});
+  float* next = rows.values().data();
+  for (const std::string& name : classes) {
+    const int32_t label = known.index(name);
+    if (label < 0)
+      throw ConfigError("no class '{}' to draw; there are {}", name, fmt::join(known.names(), ", "));
+    const Tensor drawn = sampler.of_class(label, options.samples, options.steps,
+                                          RngKey(static_cast<uint64_t>(options.seed)));
+    next = std::ranges::copy(drawn.values(), next).out;
   }
-  if (image_of(model.schema()).pixels() == 0) return;
-  report::Snapshots(folder).draw_samples({.image = image_of(model.schema()),
-                                          .rows = std::as_const(rows).matrix(),
-                                          .classes = model.target().classes.names()});
+  report::Snapshots(options.out)
+      .draw_samples({.image = image_of(model.schema()),
+                     .rows = std::as_const(rows).matrix(),
+                     .classes = classes});
+  return (std::filesystem::path(options.out) / "samples.png").string();
 }
 
 }  // namespace superstep::front_door

@@ -2,8 +2,8 @@
 //
 //   bias_activate(Activation::kSigmoid, bias, y);               // y = sigmoid(y + bias)
 //   bias_sigmoid_sample(bias, key, row_numbers, y, state);      // and state = 1 with probability y
-//   activation_backward(Activation::kSigmoid, y, dy, sums);     // dy *= y (1 - y); the bias' gradient
-//   dropout(0.2, key, row_numbers, y, y);                       // inverted dropout
+//   activation_backward(Activation::kSigmoid, y, dy, sums);     // dy *= y (1 - y); the bias'
+//   gradient dropout(0.2, key, row_numbers, y, y);                       // inverted dropout
 //
 // As in elementwise.h a row's results do not depend on the rows beside it, nor on the width of
 // vectors; sums run from the first row to the last.
@@ -30,7 +30,8 @@ void bias_sigmoid_sample(std::span<const float> bias, RngKey key,
 void activation_backward(Activation f, ConstMatrix y, Matrix dy, std::span<float> sums);
 
 /// y = 0 with probability `rate`, else x / (1 - rate); decided by (key, row number, column), so the
-/// same call on a gradient is dropout's derivative. x and y may be the same. Srivastava et al. 2014.
+/// same call on a gradient is dropout's derivative. x and y may be the same. Srivastava et al.
+/// 2014.
 void dropout(double rate, RngKey key, std::span<const int64_t> row_numbers, ConstMatrix x,
              Matrix y);
 

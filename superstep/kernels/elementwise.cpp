@@ -59,9 +59,7 @@ void subtract(ConstMatrix a, ConstMatrix b, Matrix c) {
   table().subtract(a, b, c);
 }
 
-void add_row(Matrix y, std::span<const float> row) {
-  bias_activate(Activation::kLinear, row, y);
-}
+void add_row(Matrix y, std::span<const float> row) { bias_activate(Activation::kLinear, row, y); }
 
 void column_sums(ConstMatrix x, std::span<float> sums) {
   SUPERSTEP_ASSERT(x.cols == static_cast<int64_t>(sums.size()));

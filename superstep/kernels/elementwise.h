@@ -1,13 +1,14 @@
-// Everything of a training step that is not a matrix product: plain loops over rows, which the
-// compiler makes vectors of.
+// Everything of a training step that is not a matrix product: one pass over memory each, in the
+// vectors of kernels/isa.h. What a layer does in one go is in kernels/activation.h, what an
+// optimizer does in kernels/update.h.
 //
 //   add_row(y, bias);
 //   sigmoid(y);                                            // in place
 //   sample_bernoulli(y, key, batch.row_numbers, h);        // h is 0 or 1
 //
 // Results do not depend on the number of rows beside a row, on the width of vectors or on the C
-// library's exponential (ours is in kernels/math.h). Matrices of one call have the same size
-// unless said; sums run over rows, then columns, in that order.
+// library's exponential (ours is in kernels/math.h); what does not say otherwise, in float32.
+// Matrices of one call have the same size unless said.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,8 @@ void tanh_backward(ConstMatrix y, Matrix dy);
 void relu_backward(ConstMatrix y, Matrix dy);
 
 /// Every row becomes exp(row) / sum of exp(row); the largest is subtracted first, so no
-/// finite input overflows.
+/// finite input overflows. Element j is added to one of 16 partial sums, j mod 16, and these in
+/// pairs: i to i + 8, then i to i + 4, and so on.
 void softmax_rows(Matrix y);
 /// log(sum of exp(row)) of one row, in double. A row of no elements gives -infinity.
 double log_sum_exp(std::span<const float> row);
@@ -58,7 +60,7 @@ void sample_bernoulli(ConstMatrix p, RngKey key, std::span<const int64_t> row_nu
 /// out = mean + a standard normal number of (key, row number, column). No overlap.
 void add_normal(ConstMatrix mean, RngKey key, std::span<const int64_t> row_numbers, Matrix out);
 
-/// Sum of (a - b)^2, in double.
+/// Sum of (a - b)^2, in double; element j of each row goes to partial sum j mod 16, as above.
 double squared_distance(ConstMatrix a, ConstMatrix b);
 
 }  // namespace superstep::kernels

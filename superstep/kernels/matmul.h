@@ -5,7 +5,8 @@
 //   matmul(context, x, Op::kTransposed, dy, Op::kPlain, dw, 1);         // dW += x^T dy
 //
 // A row of the result has the same bits whether it is computed alone or among any others. The
-// order of summation over k is the backend's own, so the bits differ between instruction sets.
+// order of summation over k is the backend's own, so the bits differ between instruction sets
+// (kernels/isa.h pins one). With zeros left out: kernels/sparse.h.
 #pragma once
 
 #include "superstep/kernels/context.h"
@@ -19,20 +20,17 @@ enum class Op { kPlain, kTransposed };
 ///
 /// op(a) is (m, k), op(b) is (k, n), c is (m, n); any size may be 0 (a sum over nothing is 0).
 /// c overlaps neither a nor b. Runs on the calling thread alone.
-void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
-            float beta);
+void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c, float beta);
 
 namespace reference {
 /// The same in plain loops: the definition, and the oracle of the tests.
-void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
-            float beta);
+void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c, float beta);
 }  // namespace reference
 
 #ifndef SUPERSTEP_MINIMAL
 namespace cpu {
 /// The same by oneDNN. m, n and k are at least 1 here.
-void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
-            float beta);
+void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c, float beta);
 }  // namespace cpu
 #endif
 

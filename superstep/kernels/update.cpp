@@ -37,12 +37,11 @@ void adagrad_step(std::span<float> w, std::span<float> a, std::span<const float>
 
 void rmsprop_step(std::span<float> w, std::span<float> a, std::span<const float> g,
                   const Descent& d, float kept, float epsilon) {
-  table().rmsprop_step({w.data(), a.data(), nullptr, g.data(), size_of(w, a, g)}, d, kept,
-                       epsilon);
+  table().rmsprop_step({w.data(), a.data(), nullptr, g.data(), size_of(w, a, g)}, d, kept, epsilon);
 }
 
-void adam_step(std::span<float> w, std::span<float> f, std::span<float> a,
-               std::span<const float> g, const Descent& d, const AdamRule& rule) {
+void adam_step(std::span<float> w, std::span<float> f, std::span<float> a, std::span<const float> g,
+               const Descent& d, const AdamRule& rule) {
   SUPERSTEP_ASSERT(f.size() == w.size());
   table().adam_step({w.data(), f.data(), a.data(), g.data(), size_of(w, a, g)}, d, rule);
 }

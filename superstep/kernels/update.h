@@ -46,8 +46,8 @@ struct AdamRule {
 };
 /// f = first_kept f + (1 - first_kept) g', a = second_kept a + (1 - second_kept) g'^2, then
 /// w -= rate f / (sqrt(second_correction a) + epsilon) (Kingma and Ba 2015, algorithm 1).
-void adam_step(std::span<float> w, std::span<float> f, std::span<float> a,
-               std::span<const float> g, const Descent& d, const AdamRule& rule);
+void adam_step(std::span<float> w, std::span<float> f, std::span<float> a, std::span<const float> g,
+               const Descent& d, const AdamRule& rule);
 
 /// y = a x.
 void scaled_copy(float a, std::span<const float> x, std::span<float> y);

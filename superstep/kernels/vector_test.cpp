@@ -50,7 +50,8 @@ class Rows {
   Rows(const Place& p, uint64_t seed)
       : memory_(static_cast<size_t>(p.offset + p.rows * (p.cols + p.gap) + 32), kUntouched),
         matrix(memory_.data() + p.offset, p.rows, p.cols, p.cols + p.gap) {
-    constexpr float kSpecials[] = {0.0F, -0.0F, kInfinity, -kInfinity, kNaN, 1e-40F, 3e38F, -200.0F};
+    constexpr float kSpecials[] = {0.0F, -0.0F,  kInfinity, -kInfinity,
+                                   kNaN, 1e-40F, 3e38F,     -200.0F};
     std::vector<float> values(static_cast<size_t>(p.cols));
     for (int64_t r = 0; r < p.rows; ++r) {
       fill_normal(RngKey(seed), static_cast<uint64_t>(r), values);
@@ -112,13 +113,9 @@ float relu_of(float x) { return x < 0 ? 0.0F : x; }
 const std::vector<Kernel>& kernels_of_rows() {
   static const std::vector<Kernel> kernels = {
       {"scale", [](Work& w) { scale(0.3F, w.b.matrix, w.a.matrix); },
-       [](Work& w) {
-         each(w, [](float& a, float b, float, float, float) { a = 0.3F * b; });
-       }},
+       [](Work& w) { each(w, [](float& a, float b, float, float, float) { a = 0.3F * b; }); }},
       {"subtract", [](Work& w) { subtract(w.b.matrix, w.c.matrix, w.a.matrix); },
-       [](Work& w) {
-         each(w, [](float& a, float b, float c, float, float) { a = b - c; });
-       }},
+       [](Work& w) { each(w, [](float& a, float b, float c, float, float) { a = b - c; }); }},
       {"column_sums", [](Work& w) { column_sums(w.a.matrix, w.d.row()); },
        [](Work& w) {
          std::ranges::fill(w.d.row(), 0.0F);
@@ -148,9 +145,7 @@ const std::vector<Kernel>& kernels_of_rows() {
          w.result = fold(sums);
        }},
       {"add_row", [](Work& w) { add_row(w.a.matrix, w.d.row()); },
-       [](Work& w) {
-         each(w, [](float& a, float, float, float d, float) { a += d; });
-       }},
+       [](Work& w) { each(w, [](float& a, float, float, float d, float) { a += d; }); }},
       {"sigmoid", [](Work& w) { sigmoid(w.a.matrix); },
        [](Work& w) {
          each(w, [](float& a, float, float, float, float) { a = kernels::sigmoid(a); });
@@ -187,9 +182,7 @@ const std::vector<Kernel>& kernels_of_rows() {
          each(w, [](float& a, float, float, float, float u) { a = u < 0.2F ? 0.0F : a * 1.25F; });
        }},
       {"activation_backward of linear",
-       [](Work& w) {
-         activation_backward(Activation::kLinear, w.b.matrix, w.a.matrix, w.d.row());
-       },
+       [](Work& w) { activation_backward(Activation::kLinear, w.b.matrix, w.a.matrix, w.d.row()); },
        [](Work& w) {
          std::ranges::fill(w.d.row(), 0.0F);
          each(w, [](float a, float, float, float& d, float) { d += a; });
@@ -203,17 +196,13 @@ const std::vector<Kernel>& kernels_of_rows() {
          each(w, [](float& a, float b, float, float& d, float) { d += a *= b * (1.0F - b); });
        }},
       {"activation_backward of tanh",
-       [](Work& w) {
-         activation_backward(Activation::kTanh, w.b.matrix, w.a.matrix, w.d.row());
-       },
+       [](Work& w) { activation_backward(Activation::kTanh, w.b.matrix, w.a.matrix, w.d.row()); },
        [](Work& w) {
          std::ranges::fill(w.d.row(), 0.0F);
          each(w, [](float& a, float b, float, float& d, float) { d += a *= 1.0F - b * b; });
        }},
       {"activation_backward of relu",
-       [](Work& w) {
-         activation_backward(Activation::kRelu, w.b.matrix, w.a.matrix, w.d.row());
-       },
+       [](Work& w) { activation_backward(Activation::kRelu, w.b.matrix, w.a.matrix, w.d.row()); },
        [](Work& w) {
          std::ranges::fill(w.d.row(), 0.0F);
          each(w, [](float& a, float b, float, float& d, float) { d += a = b == 0 ? 0.0F : a; });
@@ -246,13 +235,9 @@ float total(float g, float w) {
 const std::vector<Kernel>& kernels_of_spans() {
   static const std::vector<Kernel> kernels = {
       {"axpy", [](Work& w) { axpy(0.3F, w.b.row(), w.a.row()); },
-       [](Work& w) {
-         each(w, [](float& a, float b, float, float, float) { a += 0.3F * b; });
-       }},
+       [](Work& w) { each(w, [](float& a, float b, float, float, float) { a += 0.3F * b; }); }},
       {"scaled_copy", [](Work& w) { scaled_copy(0.3F, w.b.row(), w.a.row()); },
-       [](Work& w) {
-         each(w, [](float& a, float b, float, float, float) { a = 0.3F * b; });
-       }},
+       [](Work& w) { each(w, [](float& a, float b, float, float, float) { a = 0.3F * b; }); }},
       {"sum_of_squares", [](Work& w) { w.result = sum_of_squares(w.a.row()); },
        [](Work& w) {
          std::array<double, 16> sums{};

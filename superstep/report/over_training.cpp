@@ -110,7 +110,7 @@ Picture stack(std::vector<Picture> rows, int gap) {
   std::erase_if(rows, [width = first.width, height = first.height](const Picture& row) {
     return row.width != width || row.height != height;
   });
-  return tile(rows, {.columns = 1, .gap = gap, .colour = 255});
+  return tile(rows, {.columns = 1, .gap = gap, .colour = 190});
 }
 
 }  // namespace
@@ -180,7 +180,7 @@ std::vector<std::pair<std::string, Picture>> strips(const OverTraining& drawn) {
       for (const auto& [epoch, layer] : course.epochs)
         if (!(layer->*which).counts.empty())
           pictures.push_back(histogram_picture(layer->*which, limit));
-      add(kind, place, std::move(pictures), 4);
+      add(kind, place, std::move(pictures), 2);
     };
     add_histograms("weights", &DrawnLayer::weights);
     add_histograms("biases", &DrawnLayer::biases);

@@ -168,7 +168,7 @@ TEST_F(OverTrainingFiles, MakesStripsOfItsEpochs) {
   EXPECT_EQ(filters.width, 10);
   EXPECT_EQ(filters.height, 2 * 4);
   EXPECT_EQ(all.at("reconstructions.pretrain.0.strip.png").height, 3 * 4);
-  EXPECT_EQ(all.at("weights.pretrain.0.strip.png").height, 4 + 2 * (64 + 4));
+  EXPECT_EQ(all.at("weights.pretrain.0.strip.png").height, 2 + 2 * (64 + 2));
   EXPECT_EQ(all.count("biases.pretrain.0.strip.png"), 1U);
   EXPECT_EQ(all.count("visible-biases.pretrain.0.strip.png"), 1U);
 }

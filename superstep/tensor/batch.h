@@ -6,16 +6,18 @@
 #include <span>
 #include <vector>
 
+#include "superstep/tensor/sparse_matrix.h"
 #include "superstep/tensor/tensor.h"
 
 namespace superstep {
 
 /// Rows of features with what is to be learned of them.
 struct Batch {
-  std::vector<int64_t> row_numbers;  ///< The number of each row in its data set: keys of randomness.
-  Tensor x;                          ///< (rows, features).
-  std::vector<int32_t> labels;       ///< The class of each row, or empty. Never out of range.
-  Tensor targets;                    ///< (rows, outputs) to regress on, or empty.
+  std::vector<int64_t>
+      row_numbers;              ///< The number of each row in its data set: keys of randomness.
+  Tensor x;                     ///< (rows, features).
+  std::vector<int32_t> labels;  ///< The class of each row, or empty. Never out of range.
+  Tensor targets;               ///< (rows, outputs) to regress on, or empty.
 
   [[nodiscard]] int64_t rows() const { return static_cast<int64_t>(row_numbers.size()); }
 };
@@ -38,6 +40,8 @@ class GradSink {
   virtual ~GradSink() = default;
   /// gradient[param] += a^T b, with a (rows, m), b (rows, n) and the tensor (m, n).
   virtual void add_product(int param, ConstMatrix a, ConstMatrix b) = 0;
+  /// The same of a matrix whose zeros are left out. A sink that does not offer it throws an Error.
+  virtual void add_sparse_product(int param, const SparseView& a, ConstMatrix b);
   /// gradient[param] += values, of the tensor's size.
   virtual void add(int param, std::span<const float> values) = 0;
 };

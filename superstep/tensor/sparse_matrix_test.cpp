@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "superstep/tensor/batch.h"
+
 namespace superstep {
 namespace {
 
@@ -69,6 +71,24 @@ TEST(SparseMatrixDeathTest, RefusesColumnsThatDoNotAscend) {
   x.append(2, 1);
   EXPECT_DEATH(x.append(2, 1), "column");
   EXPECT_DEATH(x.append(4, 1), "column");
+}
+
+TEST(GradSink, SaysThatItTakesNoSparseProductWhereItOffersNone) {
+  struct Dense : GradSink {
+    void add_product(int, ConstMatrix, ConstMatrix) override {}
+    void add(int, std::span<const float>) override {}
+  } sink;
+  SparseMatrix a;
+  a.start(0, 5);
+  const Tensor b({0, 3});
+  try {
+    sink.add_sparse_product(2, a, b.matrix());
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "the gradient of tensor 2 came as a product of a sparse (0, 5) and a dense "
+                 "(0, 3) matrix, which this GradSink does not take");
+  }
 }
 
 }  // namespace

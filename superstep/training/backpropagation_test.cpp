@@ -1,6 +1,7 @@
 // Backpropagation with and without dropout.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "superstep/models/testing.h"

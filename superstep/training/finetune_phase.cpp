@@ -1,6 +1,7 @@
 #include "superstep/training/finetune_phase.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace superstep::training {
@@ -113,6 +114,7 @@ void FinetunePhase::keep_if_best(const Tally& valid, int64_t epoch, Notes& notes
   // Fewer errors, then a lower loss; regression has no errors. A loss that is no number is never
   // best.
   const double loss = per_row(valid.loss, valid.rows);
+  if (!std::isfinite(loss)) return;
   const bool better = valid.errors < notes.best_errors ||
                       (valid.errors == notes.best_errors && loss < notes.best_loss);
   if (!better) return;

@@ -79,6 +79,11 @@ LayerInput::Reader LayerInput::reader(const ParamSet& params, kernels::Context& 
   return {*this, kept_, params, context};
 }
 
+void LayerInput::forget() {
+  const std::scoped_lock lock(mutex_);
+  kept_.reset();
+}
+
 void LayerInput::Reader::read(std::span<const int64_t> rows, Batch& batch) {
   if (!kept_) return input_.source_->read(rows, batch);
   missing_rows_.clear();

@@ -34,6 +34,8 @@ class LayerInput {
   /// last call, what was kept is forgotten. Both arguments outlive the reader.
   [[nodiscard]] Reader reader(const ParamSet& params, kernels::Context& context);
 
+  /// Gives the memory back.
+  void forget();
   /// Rows that were read without computing them again, so far.
   [[nodiscard]] int64_t hits() const { return hits_; }
 

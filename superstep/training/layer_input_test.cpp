@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "superstep/models/testing.h"
@@ -104,6 +105,22 @@ TEST(LayerInput, ForgetsWhenTheLayersBelowChangeAndNotOtherwise) {
   EXPECT_EQ(read(), 9);
   stack.params.values("layer.0.bias")[0] += 1;
   EXPECT_EQ(read(), 9);
+}
+
+TEST(LayerInput, ForgetsWhenTold) {
+  Stack stack;
+  LayerInput input = stack.input(1, 1 << 20);
+  const std::vector<int64_t> rows{3, 4, 5};
+  Batch batch;
+  LayerInput::Reader before = input.reader(stack.params, stack.context);
+  before.read(rows, batch);
+  input.forget();
+  before.read(rows, batch);  // a reader at work has what it had
+  EXPECT_EQ(values_of(batch), stack.wanted(rows));
+  EXPECT_EQ(input.hits(), 3);
+  input.reader(stack.params, stack.context).read(rows, batch);
+  EXPECT_EQ(values_of(batch), stack.wanted(rows));
+  EXPECT_EQ(input.hits(), 3);
 }
 
 // A reader goes on with the parameters that it was made for, beside one of newer ones.

@@ -176,10 +176,22 @@ int64_t NetworkProgram::epochs(const std::string& name) const {
 }
 
 void NetworkProgram::resolve(PretrainConfig& pretrain, FinetuneConfig& finetune) const {
-  for (const auto& phase : phases_) {
-    std::optional<int64_t>& batch = phase->name() == kFinetune ? finetune.batch : pretrain.batch;
-    if (!batch) batch = phase->config().batch;
+  // Of the machines that have no batch of their own. Where these differ, for the one with the label
+  // learns from other rows, no number says it: it stays unset, and is worked out again.
+  std::optional<int64_t> common;
+  bool differ = false;
+  for (int k = 0; k < job_.network->size(); ++k) {
+    const auto own = job_.pretrain.layers.find(k);
+    if (own != job_.pretrain.layers.end() && own->second.batch) continue;
+    for (const auto& phase : phases_) {
+      if (phase->name() != pretrain_phase_name(k)) continue;
+      differ |= common && common != phase->config().batch;
+      common = phase->config().batch;
+    }
   }
+  if (!pretrain.batch && !differ) pretrain.batch = common;
+  if (!finetune.batch && !phases_.empty() && phases_.back()->name() == kFinetune)
+    finetune.batch = phases_.back()->config().batch;
 }
 
 State NetworkProgram::initial() const {
@@ -220,7 +232,10 @@ std::unique_ptr<reduce::LaneScratch> NetworkProgram::make_scratch() const {
 }
 
 Outcome NetworkProgram::compute(const Task& task) const {
-  return phase(task.round.phase).compute(task, static_cast<Scratch&>(task.scratch));
+  const size_t number = number_of(task.round.phase);
+  const size_t before = computing_.exchange(number);
+  if (before != number) phases_[before]->rest();
+  return phases_[number]->compute(task, static_cast<Scratch&>(task.scratch));
 }
 
 Report NetworkProgram::apply(const Round& round, State& state, const reduce::ExactSum& sum,

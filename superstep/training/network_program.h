@@ -7,6 +7,7 @@
 // tensors so far ("best.<name>").
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -85,6 +86,7 @@ class NetworkProgram : public reduce::Program {
   std::shared_ptr<const ParamLayout> outer_layout_;
   std::unique_ptr<reduce::OuterRule> outer_;
   std::vector<std::unique_ptr<Phase>> phases_;
+  mutable std::atomic<size_t> computing_ = 0;  // the number of the phase that units were of last
 };
 
 /// The phase that pretrains layer `layer`, counted from 0.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -12,6 +13,7 @@ namespace superstep::training {
 namespace {
 
 using testing::Done;
+using testing::numbers;
 using testing::run_serially;
 using testing::tensors;
 using testing::Trial;
@@ -290,6 +292,28 @@ TEST(NetworkProgram, WorksOutBatchAndReplicasFromTheRowsAlone) {
   EXPECT_EQ(program.reduce_config().local_steps, 20);
   EXPECT_EQ(program.epochs("pretrain.1"), 2);
   EXPECT_THROW((void)program.epochs("pretrain.2"), DataError);
+}
+
+// What is written into the job must give the same job again: a batch that is one machine's own is
+// not that of the others, and where the machine with the label has fewer rows there is none to write.
+TEST(NetworkProgram, WritesNoBatchThatIsNotForAllMachines) {
+  Trial own("dbn", {6, 4}, 4000);
+  own.job.pretrain.batch = own.job.finetune.batch = std::nullopt;
+  own.job.pretrain.layers[0].batch = 7;
+  PretrainConfig pretrain;
+  FinetuneConfig finetune;
+  own.program().resolve(pretrain, finetune);
+  EXPECT_EQ(pretrain.batch, 40);
+  EXPECT_EQ(finetune.batch, 40);
+
+  Trial labelled(Trial::generative({6, 4}), 400);
+  labelled.job.pretrain.batch = std::nullopt;
+  labelled.job.pretrain_source =
+      std::make_shared<data::MatrixSource>(testing::bars_and_stripes(4000, 1));
+  labelled.job.pretrain_rows = numbers(0, 4000);
+  pretrain.batch = std::nullopt;
+  labelled.program().resolve(pretrain, finetune);
+  EXPECT_EQ(pretrain.batch, std::nullopt);  // 40 of 4,000 rows and 10 of 400
 }
 
 TEST(NetworkProgram, GivesTheSameBytesWhateverTheScratchHasSeen) {

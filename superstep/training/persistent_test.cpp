@@ -1,6 +1,7 @@
 // Persistent contrastive divergence.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "superstep/models/testing.h"

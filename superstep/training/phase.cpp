@@ -180,7 +180,7 @@ Outcome Phase::compute_train(const Task& task, Scratch& scratch) const {
   }
   rule.optimizer->unbind();
 
-  Outcome outcome{.update = ParamSet(updates_.layout),
+  Outcome outcome{.update = scratch.update(updates_.layout),
                   .weight = tally.rows,
                   .blob = to_bytes(tally),
                   .private_state = private_state(replica)};
@@ -198,9 +198,10 @@ Outcome Phase::compute_train(const Task& task, Scratch& scratch) const {
   if (!setup_.hidden_offset.empty()) {
     const auto before = task.shared.values(setup_.hidden_offset);
     const auto change = outcome.update.values(u++);
-    for (size_t j = 0; j < before.size() && tally.rows > 0; ++j)
-      change[j] = static_cast<float>(replica.activity[j] / static_cast<double>(tally.rows) -
-                                     double{before[j]});
+    const auto rows = static_cast<double>(tally.rows);
+    for (size_t j = 0; j < before.size(); ++j)
+      change[j] =
+          rows > 0 ? static_cast<float>(replica.activity[j] / rows - double{before[j]}) : 0.0F;
   }
   return outcome;
 }
@@ -209,26 +210,27 @@ Outcome Phase::compute_train(const Task& task, Scratch& scratch) const {
 
 void Phase::apply_train(const Round& round, State& state, const reduce::ExactSum& sum) const {
   static const auto kPlain = reduce::make_outer_rule("average", 0, 1);
-  std::vector<double> mean;
   for (int u = 0; u < updates_.layout->size(); ++u) {
     const ParamSpec& spec = updates_.layout->spec(u);
-    mean.resize(static_cast<size_t>(spec.shape.count()));
-    sum.values(u, mean);
     const auto value = state.shared.values(spec.name);
     if (spec.name == setup_.hidden_offset) {
       // A running mean; the machine's parameters are plain ones, so nothing else moves with it.
       const int64_t steps = round.units.front().end - round.units.front().begin;
       const double taken = 1.0 - std::pow(kOffsetKept, static_cast<double>(steps));
+      std::vector<double> mean(value.size());
+      sum.values(u, mean);
       for (double& change : mean) change *= taken;
+      kPlain->move(value, {}, mean);
+      continue;
     }
     // The optimizer's state is averaged plainly; the outer rule moves the network's tensors alone.
     if (static_cast<size_t>(u) >= setup_.rules.size()) {
-      kPlain->move(value, {}, mean);
+      reduce::move_by_mean(*kPlain, sum, u, value, {});
       continue;
     }
     std::span<float> momentum;
     if (outer_->has_momentum()) momentum = state.outer.values("momentum." + spec.name);
-    outer_->move(value, momentum, mean);
+    reduce::move_by_mean(*outer_, sum, u, value, momentum);
   }
 }
 

@@ -100,6 +100,8 @@ class Phase {
   virtual reduce::Report apply(const reduce::Round& round, reduce::State& state,
                                const reduce::ExactSum& sum,
                                const std::vector<Bytes>& blobs) const = 0;
+  /// Units of another phase are computed now: memory that only this one needs may go.
+  virtual void rest() const {}
 
  protected:
   /// Gives the gradient of one minibatch, on the replica's own parameters.

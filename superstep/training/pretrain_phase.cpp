@@ -89,8 +89,12 @@ PretrainPhase::PretrainPhase(Options options)
                                        .sparsity_target = options_.config.sparsity_target,
                                        .sparsity_cost = options_.config.sparsity_cost});
   }
+  // A budget beyond all rows would only make places that stay empty.
+  const int64_t row_bytes = layer.inputs() * static_cast<int64_t>(sizeof(float));
+  const int64_t all_bytes = setup().rows.empty() ? 0 : (setup().rows.back() + 1) * row_bytes;
   input_ = std::make_unique<LayerInput>(*options_.network, options_.layer, setup().source,
-                                        options_.cache_bytes, label_rbm_ != nullptr);
+                                        std::min(options_.cache_bytes, all_bytes),
+                                        label_rbm_ != nullptr);
   if (options_.valid)
     valid_input_ = std::make_unique<LayerInput>(*options_.network, options_.layer, options_.valid,
                                                 0, label_rbm_ != nullptr);

@@ -38,6 +38,8 @@ class PretrainPhase : public Phase {
                        const reduce::ExactSum& sum,
                        const std::vector<Bytes>& blobs) const override;
 
+  void rest() const override { input_->forget(); }
+
   /// Names of the offsets of a centred machine.
   static std::string visible_offset(int layer) {
     return fmt::format("offset.layer.{}.visible", layer);

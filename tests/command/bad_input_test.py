@@ -169,12 +169,12 @@ class BadCommandLine(CommandTest):
 
     def test_output_folder_in_use(self):
         run = self.train("rows.csv", "run", "--label", "kind", *QUICK)
-        before = {path.name: path.read_bytes() for path in run.iterdir()}
+        before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
         _, err = self.run_command("train", "rows.csv", "--label", "kind", "--set",
                                   f"output.dir={run}", code=2)
         self.assertIn(str(run), err)
         self.assertIn("--resume", err)
-        self.assertEqual({path.name: path.read_bytes() for path in run.iterdir()}, before)
+        self.assertEqual({path: path.read_bytes() for path in run.rglob("*") if path.is_file()}, before)
         _, err = self.run_command("train", run, "--resume", code=2)
         self.assertIn("finished", err)
 

@@ -70,6 +70,54 @@ class SameBytes(CommandTest):
         self.assertEqual(hashes.pop("audited"), hashes["mlp"])
         self.assertEqual(len(set(hashes.values())), len(hashes))
 
+    def test_every_way_of_training_from_1_and_3_lanes(self):
+        self.write("rows.csv", support.picture_csv(600))
+        self.write("more.csv", support.picture_csv(400, seed=5))
+        reduce = {"replicas": 8, "local_steps": 2}
+        short = {"epochs": 4, "batch": 10}
+        dbn = {"kind": "dbn", "hidden": [16, 8]}
+
+        def case(pretrain={}, finetune={}, model={}, **sections):
+            return job_toml("rows.csv", model=dbn | model, pretrain=short | pretrain,
+                            finetune=short | finetune, reduce=reduce, **sections)
+
+        cases = {
+            "persistent": case({"persistent": True, "cd_steps": 2}),
+            "cd3": case({"cd_steps": 3}),
+            "centred": case({"centering": True}),
+            "sparse": case({"sparsity_target": 0.1}),
+            "decayed": case({"l1": 0.001, "l2": 0.01, "max_norm": 2.0}),
+            "dropout": case({}, {"dropout": 0.5, "input_dropout": 0.2, "max_norm": 3.0}),
+            "clipped": case({}, {"clip_norm": 0.1}),
+            "patient": case({}, {"patience": 1, "epochs": 30}),
+            "cosine": case({}, {"schedule": "cosine", "warmup_epochs": 1.0}),
+            "exponential": case({}, {"schedule": "exponential"}),
+            "reset": case({"optimizer_state": "reset"}, {"optimizer_state": "reset"}),
+            "balanced": case({}, {"balance_classes": True, "dropout": 0.1}),
+            "rectified": case({}, {}, {"hidden_units": "rectified"}),
+            "linear": case({}, {}, {"visible": "linear", "hidden_units": "gaussian"}),
+            "softmax": case({}, {}, {"hidden_units": "softmax"}),
+            "generative": case({}, {"method": "up_down"}, {"generative": True}),
+            "discriminative": case({}, {}, {"generative": True}),
+            "unlabelled": case(data={"unlabelled": "more.csv"}),
+        }
+        for rule in ("nesterov", "adagrad", "rmsprop", "adam"):
+            cases[rule] = case({"optimizer": rule}, {"optimizer": rule})
+        hashes = {}
+        for name, text in cases.items():
+            with self.subTest(name):
+                job = self.write(f"{name}.toml", text)
+                hashes[name] = self.hash_from(job, 1)
+                self.assertEqual(hashes[name], self.hash_from(job, 3))
+        self.assertEqual(len(set(hashes.values())), len(cases), hashes)
+
+    def test_what_is_kept_of_frozen_layers_does_not_matter(self):
+        self.write("rows.csv", support.picture_csv(2000))
+        job = self.write("dbn.toml", job_toml("rows.csv", **SMALL_DBN))
+        hashes = {sha256(self.train(job, f"cache-{mb}", "--set", f"engine.cache_mb={mb}"))
+                  for mb in (0, 1, 64)}
+        self.assertEqual(len(hashes), 1)
+
     def test_the_format_of_the_rows_does_not_matter(self):
         self.write("rows.csv", support.picture_csv(400))
         self.write("rows.csv.gz", support.compressed(support.picture_csv(400)))

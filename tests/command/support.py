@@ -174,9 +174,9 @@ def two_class_csv(rows, seed=1):
     return "\n".join(lines) + "\n"
 
 
-def job_toml(data, label="digit", **sections):
+def job_toml(rows, label="digit", **sections):
     """A job file: job_toml("rows.csv", model={"kind": "dbn"})."""
-    sections = {"data": {"train": str(data), "label": label} | sections.pop("data", {})} | sections
+    sections = {"data": {"train": str(rows), "label": label} | sections.pop("data", {})} | sections
     text = ""
     for name, keys in sections.items():
         text += f"[{name}]\n"

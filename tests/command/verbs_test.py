@@ -245,14 +245,23 @@ class Pictures(CommandTest):
         for arguments in ((), ("--data", "t-images-idx3-ubyte.gz")):
             out, _ = self.run_command("render", run, "--out", "pictures", *arguments)
             paths = out.split()
-            self.assertEqual([path.rsplit("/", 1)[-1] for path in paths],
-                             ["first-layer-filters.png", "reconstructions.png"])
+            names = [path.rsplit("/", 1)[-1] for path in paths]
+            self.assertEqual(names[:5], ["first-layer-filters.png", "reconstructions.png",
+                                         "weights-layer-1.png", "biases-layer-1.png",
+                                         "activations-layer-1.png"])
+            for name in ("hinton-layer-2.png", "filters.pretrain.0.strip.png",
+                         "reconstructions.pretrain.1.strip.png",
+                         "weights.finetune.layer-3.strip.png"):
+                self.assertIn(name, names)
             for path in paths:
                 content = (self.folder / path).read_bytes()
                 self.assertEqual(content[:8], b"\x89PNG\r\n\x1a\n")
                 width, height = struct.unpack(">II", content[16:24])
                 self.assertGreaterEqual(min(width, height), support.SIDE)
-        self.assertIn("data:image/png;base64,", (run / "report.html").read_text())
+        report = (run / "report.html").read_text()
+        for title in ("Over training", "Weights", "Hidden units"):
+            self.assertIn(f"<h2>{title}</h2>", report)
+        self.assertIn("data:image/png;base64,", report)
 
     def test_plain_and_compressed_idx_are_the_same_rows(self):
         packed = self.train_idx("packed")
@@ -264,8 +273,10 @@ class Pictures(CommandTest):
     def test_rows_that_are_no_pictures(self):
         self.write("numbers.csv", support.number_csv(100))
         run = self.train("numbers.csv", "run", "--label", "y", "--set", "finetune.epochs=1")
-        _, err = self.run_command("render", run, code=2)
-        self.assertIn("picture", err)
+        names = self.run_command("render", run, "--out", "pictures")[0]
+        self.assertIn("weights-layer-1.png", names)
+        self.assertIn("activations-layer-1.png", names)
+        self.assertNotIn("filters", names)
 
 
 if __name__ == "__main__":

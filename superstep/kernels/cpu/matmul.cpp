@@ -51,15 +51,15 @@ struct Key {
 
 struct KeyHash {
   size_t operator()(const Key& key) const {
-    const std::array<int64_t, 8> words = {key.m,
-                                          key.n,
-                                          key.k,
-                                          key.stride_a,
-                                          key.stride_b,
-                                          key.stride_c,
-                                          int64_t{key.op_a == Op::kTransposed} |
-                                              int64_t{key.op_b == Op::kTransposed} << 1,
-                                          std::bit_cast<int32_t>(key.beta)};
+    const std::array<int64_t, 8> words = {
+        key.m,
+        key.n,
+        key.k,
+        key.stride_a,
+        key.stride_b,
+        key.stride_c,
+        int64_t{key.op_a == Op::kTransposed} | int64_t{key.op_b == Op::kTransposed} << 1,
+        std::bit_cast<int32_t>(key.beta)};
     return digest(words.data(), sizeof words).low;
   }
 };

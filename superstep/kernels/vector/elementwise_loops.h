@@ -16,7 +16,8 @@ template <class X, class Y, class Row>
 
 inline void scale(float a, ConstMatrix x, Matrix y) {
   for_rows(x, y, [&](const float* from, float* to) {
-    for_lanes(x.cols, [&](int64_t j, auto lanes) { lanes.store(to + j, a * lanes.load(from + j)); });
+    for_lanes(x.cols,
+              [&](int64_t j, auto lanes) { lanes.store(to + j, a * lanes.load(from + j)); });
   });
 }
 
@@ -67,9 +68,8 @@ inline void softmax_rows(Matrix y) {
       sums[at % kPartials / kWidth] += lanes.keep(power);
     });
     const float sum = fold(sums);
-    for_lanes(y.cols, [&](int64_t at, auto lanes) {
-      lanes.store(row + at, lanes.load(row + at) / sum);
-    });
+    for_lanes(y.cols,
+              [&](int64_t at, auto lanes) { lanes.store(row + at, lanes.load(row + at) / sum); });
   }
 }
 

@@ -6,8 +6,8 @@
 //   });
 //
 // Included by portable.cpp, avx2.cpp and avx512.cpp alone, which set SUPERSTEP_ISA, the namespace:
-// the three must share no function. Arithmetic is the compiler's own on vectors (+ - * / < ?: & <<);
-// what it lacks is at the end of each section below.
+// the three must share no function. Arithmetic is the compiler's own on vectors (+ - * / < ?: &
+// <<); what it lacks is at the end of each section below.
 #pragma once
 
 #include <immintrin.h>
@@ -51,8 +51,8 @@ inline W multiply_low(W a, W b) {
 }
 // Whether an element of a mask (a comparison's result) is set.
 inline bool any(I mask) {
-  return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(mask),
-                                reinterpret_cast<__m512i>(mask)) != 0;
+  return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(mask), reinterpret_cast<__m512i>(mask)) !=
+         0;
 }
 
 #elif defined(__AVX2__)

@@ -39,8 +39,8 @@ struct Run {
 
 /// kVectors vectors of a row of c += run x the same columns of b.
 template <int kVectors, class Lanes>
-[[gnu::always_inline]] inline void add_run(const Run& run, const float* b, int64_t stride,
-                                           float* c, const float* factor, Lanes last) {
+[[gnu::always_inline]] inline void add_run(const Run& run, const float* b, int64_t stride, float* c,
+                                           const float* factor, Lanes last) {
   F sums[kVectors];
   for (int v = 0; v < kVectors; ++v) {
     float* at = c + v * kWidth;
@@ -55,8 +55,8 @@ template <int kVectors, class Lanes>
     const float* row = b + run.columns[i] * stride;
     const float value = run.values[i];
     for (int v = 0; v < kVectors; ++v)
-      sums[v] += value * (v + 1 < kVectors ? Whole::load(row + v * kWidth)
-                                           : last.load(row + v * kWidth));
+      sums[v] +=
+          value * (v + 1 < kVectors ? Whole::load(row + v * kWidth) : last.load(row + v * kWidth));
   }
   for (int v = 0; v + 1 < kVectors; ++v) Whole::store(c + v * kWidth, sums[v]);
   last.store(c + (kVectors - 1) * kWidth, sums[kVectors - 1]);
@@ -100,7 +100,7 @@ inline void add_last_panel(const SparseView& a, const int64_t* ranges, const flo
 inline void sparse_matmul(const SparseView& a, ConstMatrix b, Matrix c, float beta,
                           int64_t* ranges) {
   constexpr int64_t kPanel = kPanelVectors * kWidth;
-    constexpr int64_t kCacheFloats = 7168;  // 28 KiB
+  constexpr int64_t kCacheFloats = 7168;  // 28 KiB
   constexpr int64_t kBlock = kCacheFloats / kPanel;
   constexpr int64_t kShortRun = 6;
   const int64_t count = a.offsets[a.rows] - a.offsets[0];

@@ -81,8 +81,7 @@ inline void adam_step(const Moved& m, const Descent& d, const AdamRule& rule) {
     const F a = rule.second_kept * lanes.load(m.second + i) + second_taken * (g * g);
     lanes.store(m.first + i, f);
     lanes.store(m.second + i, a);
-    lanes.store(m.w + i,
-                w - d.rate * f / (square_root(a * rule.second_correction) + rule.epsilon));
+    lanes.store(m.w + i, w - d.rate * f / (square_root(a * rule.second_correction) + rule.epsilon));
   });
 }
 
