@@ -110,8 +110,8 @@ VerifyResult verify(const std::string& run, int lanes, const TrainOptions& optio
 
 struct RenderOptions {
   std::string out = "pictures";      ///< The folder to write to.
-  std::string data;                  ///< Rows to reconstruct and to see activations for; "": the run's.
-  std::vector<std::string> classes;  ///< Of a generative net: which to draw samples of; {}: all.
+  std::string data = "";                ///< Rows to reconstruct and to see activations for; "": the run's.
+  std::vector<std::string> classes = {};///< Of a generative net: which to draw samples of; {}: all.
   int64_t samples = 10;              ///< Of each class.
   int64_t steps = 500;               ///< Of Gibbs sampling for each.
   int64_t seed = 1;

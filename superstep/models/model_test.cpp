@@ -72,8 +72,8 @@ TEST(Model, ComesBackWithItsUnitsAndItsLabelOnTop) {
   units.hidden_units = "rectified";
   ModelConfig bare = units;
   bare.task = ModelConfig::kNoTask;
-  for (const auto& [table, config] : {std::pair(&bounded, generative), {&scaled, units},
-                                      {&scaled, bare}}) {
+  for (const auto& [table, config] :
+       {std::pair(&bounded, generative), {&scaled, units}, {&scaled, bare}}) {
     Model model = table->model(config);
     ParamSet params = model.params();
     testing::randomize(params, 5);

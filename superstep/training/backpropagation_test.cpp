@@ -140,8 +140,7 @@ TEST(Backpropagation, OfRateZeroHasTheBitsOfNoDropout) {
   const layers::SoftmaxCrossEntropy loss;
   LearnerScratch scratch;
   BufferSink none(*net.layout()), zero(*net.layout());
-  const Tally a =
-      Backpropagation(net, loss).gradient(params, with_key(batch, 1), none, scratch);
+  const Tally a = Backpropagation(net, loss).gradient(params, with_key(batch, 1), none, scratch);
   const Tally b =
       Backpropagation(net, loss, {0, 0, 0}).gradient(params, with_key(batch, 1), zero, scratch);
   EXPECT_EQ(a.loss, b.loss);

@@ -68,8 +68,8 @@ struct Case {
 // what a step down that means for the plain biases.
 TEST(Centring, HasTheGradientOfTheCentredMachine) {
   Case test;
-  const auto [b_plain, c_plain] = std::pair(test.params.values(Rbm::kVisibleBias),
-                                            test.params.values(Rbm::kBias));
+  const auto [b_plain, c_plain] =
+      std::pair(test.params.values(Rbm::kVisibleBias), test.params.values(Rbm::kBias));
   std::vector<double> b(kVisible), c(kHidden);
   for (size_t i = 0; i < kVisible; ++i) {
     b[i] = double{b_plain[i]};
@@ -192,7 +192,8 @@ TEST(Sparsity, PullsByTheMeanActivationOfTheRows) {
     Case test;
     std::vector<double> activity(kHidden);
     const auto offsets = centred ? test.offsets() : ContrastiveDivergence::Offsets{};
-    const auto plain = test.gradient({}, offsets, activity), sparse = test.gradient(kSparse, offsets);
+    const auto plain = test.gradient({}, offsets, activity),
+               sparse = test.gradient(kSparse, offsets);
     const auto mu = [&](size_t i) { return centred ? double{test.mu[i]} : 0; };
     std::vector<double> wanted(plain.size());
     for (size_t j = 0; j < kHidden; ++j) {
@@ -203,8 +204,7 @@ TEST(Sparsity, PullsByTheMeanActivationOfTheRows) {
         double& dw = wanted[i * kHidden + j];
         for (int64_t r = 0; r < kRows; ++r) dw += (test.v(r, i) - mu(i)) * pull / kRows;
         dc -= dw * mu(i);
-        if (centred)
-          wanted[kVisible * kHidden + kHidden + i] -= dw * double{test.lambda[j]};
+        if (centred) wanted[kVisible * kHidden + kHidden + i] -= dw * double{test.lambda[j]};
       }
     }
     for (size_t k = 0; k < plain.size(); ++k)

@@ -142,10 +142,12 @@ TEST(PretrainConfig, ChoosesTheStepLengthByTheUnits) {
             std::pair(0.001, 0.02));
   EXPECT_EQ(rates("mlp", [](auto& m, auto&) { m.task = "regress"; }).second, 0.01);  // sigmoid
   EXPECT_EQ(rates("dbn", [](auto&, auto& j) { j.finetune.optimizer = "adam"; }).second, 0.001);
-  EXPECT_EQ(rates("dbn", [](auto& m, auto& j) {
-              m.generative = true;
-              j.finetune.method = "up_down";
-            }).second,
+  EXPECT_EQ(rates("dbn",
+                  [](auto& m, auto& j) {
+                    m.generative = true;
+                    j.finetune.method = "up_down";
+                  })
+                .second,
             0.001);
   EXPECT_EQ(rates("dbn", [](auto&, auto& j) { j.finetune.learning_rate = 0.7; }).second, 0.7);
   Job up_down("[finetune]\nmethod = \"up_down\"\n");

@@ -114,7 +114,8 @@ TEST(FinetunePhase, WeighsTheRowsOfAClass) {
 }
 
 // One superstep of one replica and one minibatch without momentum: the change of a tensor is the
-// step length times its gradient, so a layer of rate 1/2 makes half the step, and one of rate 0 none.
+// step length times its gradient, so a layer of rate 1/2 makes half the step, and one of rate 0
+// none.
 TEST(FinetunePhase, HasARateForALayer) {
   const auto change = [](std::optional<double> lower, std::optional<double> upper) {
     Trial trial("mlp", {6, 5}, 40);

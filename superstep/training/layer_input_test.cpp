@@ -35,8 +35,7 @@ struct Stack {
     return all;
   }
 
-  models::Network network =
-      models::make_network(testing::Trial::config_of("dbn", {6, 4}), 16, 2);
+  models::Network network = models::make_network(testing::Trial::config_of("dbn", {6, 4}), 16, 2);
   std::shared_ptr<const Source> source =
       std::make_shared<data::MatrixSource>(bars_and_stripes(kRows, 1));
   ParamSet params;
@@ -52,8 +51,8 @@ std::vector<float> values_of(const Batch& batch) {
 // Batches of other sizes and orders, each seen more than once; rows on both sides of a small
 // budget and of the blocks of 256 that memory is taken in.
 const std::vector<std::vector<int64_t>> kBatches = {
-    {0, 1, 2},   {300, 2, 599, 0, 255, 256, 257}, {2, 1, 0},      {299, 300, 301},
-    {599, 0},    {300, 2, 599, 0, 255, 256, 257}, {5},            {301, 5, 2, 300, 4},
+    {0, 1, 2},   {300, 2, 599, 0, 255, 256, 257}, {2, 1, 0}, {299, 300, 301},
+    {599, 0},    {300, 2, 599, 0, 255, 256, 257}, {5},       {301, 5, 2, 300, 4},
     {0, 1, 2, 3}};
 
 TEST(LayerInput, GivesTheSameBytesWhateverTheBudget) {

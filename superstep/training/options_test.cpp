@@ -35,8 +35,8 @@ struct Option {
 };
 
 void optimize(Trial& trial, const std::string& optimizer, const std::string& state) {
-  for (PhaseConfig* phase :
-       {static_cast<PhaseConfig*>(&trial.job.pretrain), static_cast<PhaseConfig*>(&trial.job.finetune)}) {
+  for (PhaseConfig* phase : {static_cast<PhaseConfig*>(&trial.job.pretrain),
+                             static_cast<PhaseConfig*>(&trial.job.finetune)}) {
     phase->optimizer = optimizer;
     phase->optimizer_state = state;
     phase->learning_rate = 0.01;
@@ -57,15 +57,15 @@ std::vector<Option> options() {
       {"not_centred", [](Trial& t) { t.job.pretrain.centering = false; }},
       {"dropout", [](Trial& t) { t.job.finetune.dropout = 0.5; }},
       {"input_dropout", [](Trial& t) { t.job.finetune.input_dropout = 0.2; }},
-      {"max_norm",
-       [](Trial& t) { t.job.pretrain.max_norm = t.job.finetune.max_norm = 0.05; }},
-      {"clip_norm",
-       [](Trial& t) { t.job.pretrain.clip_norm = t.job.finetune.clip_norm = 0.01; }},
+      {"max_norm", [](Trial& t) { t.job.pretrain.max_norm = t.job.finetune.max_norm = 0.05; }},
+      {"clip_norm", [](Trial& t) { t.job.pretrain.clip_norm = t.job.finetune.clip_norm = 0.01; }},
       {"l1", [](Trial& t) { t.job.pretrain.l1 = t.job.finetune.l1 = 0.01; }},
       {"l2", [](Trial& t) { t.job.pretrain.l2 = t.job.finetune.l2 = 0.01; }},
-      {"warmup",
-       [](Trial& t) { t.job.pretrain.warmup_epochs = t.job.finetune.warmup_epochs = 1; }},
-      {"class_weights", [](Trial& t) { t.job.class_weights = {0.5F, 1.5F}; }},
+      {"warmup", [](Trial& t) { t.job.pretrain.warmup_epochs = t.job.finetune.warmup_epochs = 1; }},
+      {"class_weights",
+       [](Trial& t) {
+         t.job.class_weights = {0.5F, 1.5F};
+       }},
       {"patience",
        [](Trial& t) {
          t.job.finetune.epochs = 12;
@@ -73,10 +73,7 @@ std::vector<Option> options() {
          t.job.finetune.patience = 2;
        }},
       {"not_best", [](Trial& t) { t.job.finetune.keep_best = false; }},
-      {"outer",
-       [](Trial& t) {
-         t.job.reduce.outer = "nesterov";
-       }},
+      {"outer", [](Trial& t) { t.job.reduce.outer = "nesterov"; }},
       {"layers",
        [](Trial& t) {
          t.job.pretrain.layers[1] = {.epochs = 3,
@@ -110,8 +107,7 @@ std::vector<Option> options() {
        },
        true},
       {"generative_backpropagation", [](Trial&) {}, true},
-      {"all",
-       [](Trial& t) {
+      {"all", [](Trial& t) {
          optimize(t, "adam", "average");
          auto& pretrain = t.job.pretrain;
          pretrain.persistent = true;
@@ -131,8 +127,7 @@ std::vector<Option> options() {
        }}};
   for (const std::string optimizer : {"sgd", "nesterov", "adagrad", "rmsprop", "adam"})
     for (const std::string state : {"average", "reset"})
-      all.push_back(
-          {optimizer + "_" + state, [=](Trial& t) { optimize(t, optimizer, state); }});
+      all.push_back({optimizer + "_" + state, [=](Trial& t) { optimize(t, optimizer, state); }});
   for (const std::string schedule : {"linear", "cosine", "exponential"})
     all.push_back({schedule, [=](Trial& t) {
                      t.job.pretrain.schedule = t.job.finetune.schedule = schedule;
@@ -166,12 +161,12 @@ TEST_P(EveryOption, GoesOnFromACheckpointToTheSameBytes) {
   const Trial trial = trial_of(GetParam());
   const auto program = trial.program();
   std::map<std::string, Stand> stands;
-  const Stand end = run_from({program.initial(), {}, {}}, program, 1,
-                             [&](const Done& done, const Stand& stand) {
-                               const std::string kind = done.round.phase + " " + done.round.args;
-                               stands.try_emplace(kind + " first", stand);
-                               stands.insert_or_assign(kind + " last", stand);
-                             });
+  const Stand end =
+      run_from({program.initial(), {}, {}}, program, 1, [&](const Done& done, const Stand& stand) {
+        const std::string kind = done.round.phase + " " + done.round.args;
+        stands.try_emplace(kind + " first", stand);
+        stands.insert_or_assign(kind + " last", stand);
+      });
   std::set<std::string> kinds;
   for (const auto& [kind, stand] : stands) {
     kinds.insert(stand.last->args);

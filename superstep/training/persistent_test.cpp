@@ -31,13 +31,14 @@ struct Small {
   }
   Tally gradient(uint64_t step, GradSink& sink, LearnerScratch& scratch, int64_t steps = 1) const {
     const ContrastiveDivergence learner(rbm, 0, {.steps = steps, .persistent = true});
-    return learner.gradient(
-        params, {.batch = batch, .key = RngKey(1), .step_key = RngKey(2).fold(step)}, sink,
-        scratch);
+    return learner.gradient(params,
+                            {.batch = batch, .key = RngKey(1), .step_key = RngKey(2).fold(step)},
+                            sink, scratch);
   }
 
   Rbm rbm{{.visible = kVisible, .hidden = kHidden}};
-  ParamSet params{{{"weight", {kVisible, kHidden}}, {"bias", {kHidden}}, {"visible_bias", {kVisible}}}};
+  ParamSet params{
+      {{"weight", {kVisible, kHidden}}, {"bias", {kHidden}}, {"visible_bias", {kVisible}}}};
   Batch batch;
 };
 

@@ -54,8 +54,7 @@ TEST(PretrainPhase, MeasuresTheGapOfFreeEnergies) {
       Batch batch;
       trial.source->read(numbers(begin, begin + 700), batch);
       const layers::Pass pass{layers::Mode::kEvaluate, RngKey(0), batch.row_numbers, context};
-      const auto v =
-          trial.network->forward(state.shared, batch.x.matrix(), layer, work, pass);
+      const auto v = trial.network->forward(state.shared, batch.x.matrix(), layer, work, pass);
       double sum = 0;
       for (int64_t r = 0; r < 700; ++r)
         sum += free_energy(state.shared, trial.network->first(layer), v, r);
@@ -74,8 +73,8 @@ TEST(PretrainPhase, MeasuresTheGapOfFreeEnergies) {
 TEST(PretrainPhase, HasNoGapWithoutRowsToChooseByOrAFreeEnergy) {
   models::ModelConfig rectified = Trial::config_of("rbm", {6});
   rectified.hidden_units = "rectified";
-  for (const Trial& trial : {Trial("rbm", {6}, 45), Trial(rectified, 45, 20),
-                             Trial(Trial::generative({6}), 45, 20)}) {
+  for (const Trial& trial :
+       {Trial("rbm", {6}, 45), Trial(rectified, 45, 20), Trial(Trial::generative({6}), 45, 20)}) {
     int epochs = 0;
     run_serially(trial.program(), [&](const Done& done, const auto&) {
       EXPECT_NE(done.round.args, kGap);
@@ -162,8 +161,7 @@ double apart_after_training(bool centred, double* moved) {
     trial->job.pretrain.epochs = 6;
   }
   const auto a = plain.program(), b = negative.program();
-  const ParamSet wanted = flipped(a.result(run_serially(a))),
-                 got = b.result(run_serially(b));
+  const ParamSet wanted = flipped(a.result(run_serially(a))), got = b.result(run_serially(b));
   double apart = 0;
   *moved = 0;
   for (size_t i = 0; i < got.flat().size(); ++i) {

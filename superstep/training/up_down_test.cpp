@@ -43,7 +43,8 @@ struct Pass {
     tally = learner.gradient(params, {batch, RngKey(key), RngKey(key)}, sink, scratch);
   }
   [[nodiscard]] double state(int k, int64_t row, int64_t i) const {
-    return scratch.work.activations[static_cast<size_t>(k)].matrix().row(row)[static_cast<size_t>(i)];
+    return scratch.work.activations[static_cast<size_t>(k)].matrix().row(
+        row)[static_cast<size_t>(i)];
   }
   [[nodiscard]] double label(int64_t row, int64_t y) const {
     return scratch.d.matrix().row(row)[static_cast<size_t>(y)];
@@ -224,10 +225,10 @@ TEST(UpDown, DrawsStatesByTheProbabilitiesOfItsWeights) {
           v[static_cast<size_t>(i)] +=
               probability *
               sigmoid(input(p.bias(first + LabelRbm::kVisibleBias, i), LabelRbm::kWeight, i));
-        first_class += probability * sigmoid(input(p.bias(first + LabelRbm::kLabelBias, 0),
-                                                   LabelRbm::kLabelWeight, 0) -
-                                             input(p.bias(first + LabelRbm::kLabelBias, 1),
-                                                   LabelRbm::kLabelWeight, 1));
+        first_class +=
+            probability *
+            sigmoid(input(p.bias(first + LabelRbm::kLabelBias, 0), LabelRbm::kLabelWeight, 0) -
+                    input(p.bias(first + LabelRbm::kLabelBias, 1), LabelRbm::kLabelWeight, 1));
       }
       for (int64_t i = 0; i < 3; ++i)
         excess[fmt::format("top {}", i)] += p.state(2, kRows + r, i) - v[static_cast<size_t>(i)];
@@ -249,8 +250,8 @@ TEST(UpDown, ReportsTheLossOfTheLabelGivenTheStatesSeen) {
       const int first = p.network.first(2);
       score[static_cast<size_t>(y)] = p.bias(first + LabelRbm::kLabelBias, y);
       for (int64_t j = 0; j < 6; ++j) {
-        double x = p.bias(first + LabelRbm::kBias, j) +
-                   p.value(first + LabelRbm::kLabelWeight, y, j);
+        double x =
+            p.bias(first + LabelRbm::kBias, j) + p.value(first + LabelRbm::kLabelWeight, y, j);
         for (int64_t i = 0; i < 3; ++i)
           x += p.state(2, r, i) * p.value(first + LabelRbm::kWeight, i, j);
         score[static_cast<size_t>(y)] += std::log1p(std::exp(x));
@@ -266,8 +267,8 @@ TEST(UpDown, ReportsTheLossOfTheLabelGivenTheStatesSeen) {
 }
 
 // Pictures of 3 x 3: a plus or a cross, one pixel in twenty flipped.
-constexpr std::array<std::array<int, 9>, 2> kPatterns = {{{0, 1, 0, 1, 1, 1, 0, 1, 0},
-                                                         {1, 0, 1, 0, 1, 0, 1, 0, 1}}};
+constexpr std::array<std::array<int, 9>, 2> kPatterns = {
+    {{0, 1, 0, 1, 1, 1, 0, 1, 0}, {1, 0, 1, 0, 1, 0, 1, 0, 1}}};
 
 std::shared_ptr<data::MatrixSource> patterns(int64_t rows) {
   Tensor x({rows, 9});
@@ -285,15 +286,13 @@ std::shared_ptr<data::MatrixSource> patterns(int64_t rows) {
 }
 
 // Pixels of samples of a class that are those of its pattern.
-double likeness(const Network& network, const ParamSet& params,
-                int64_t label) {
+double likeness(const Network& network, const ParamSet& params, int64_t label) {
   models::Sampler sampler(network, params);
   const Tensor drawn = sampler.of_class(label, 50, 100, RngKey(1));
   int right = 0;
   for (int64_t r = 0; r < 50; ++r)
     for (size_t i = 0; i < 9; ++i)
-      right += (drawn.matrix().row(r)[i] > 0.5F) ==
-                       (kPatterns[static_cast<size_t>(label)][i] == 1)
+      right += (drawn.matrix().row(r)[i] > 0.5F) == (kPatterns[static_cast<size_t>(label)][i] == 1)
                    ? 1
                    : 0;
   return right / 450.0;
@@ -337,7 +336,8 @@ TEST(UpDown, TeachesAGenerativeNetToDrawAClassWhenAsked) {
     EXPECT_LT(likeness(network, fresh, label), 0.8) << label;
   }
   // Both directions have gone ways of their own.
-  const auto up = trained.values("layer.0.weight"), down = trained.values("layer.0.generative_weight");
+  const auto up = trained.values("layer.0.weight"),
+             down = trained.values("layer.0.generative_weight");
   EXPECT_FALSE(std::ranges::equal(up, down));
 }
 
