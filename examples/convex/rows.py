@@ -80,7 +80,7 @@ def hours(folder):
 
 
 def newsgroups(folder):
-    """20 newsgroups by date: TF-IDF weights of the 2,000 terms that most articles have."""
+    """20 newsgroups by date: TF-IDF weights of the 2,000 terms that occur most often."""
     articles = {"train": [], "test": []}
     with tarfile.open(Path(folder) / "20news-bydate.tar.xz") as archive:
         for member in archive:

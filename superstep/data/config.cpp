@@ -27,8 +27,8 @@ void DataConfig::declare(config::Section& s) {
   s.integers("image", image,
              "Rows of a table that are pictures: height, width. Known without it for IDX.",
              {.min = 1, .max = 1e6});
-  s.choice("scale", scale, "How values become features; infer: minmax for bytes, else standardise.",
-           {"infer", "standardise", "minmax", "binarise", "none"});
+  s.choice("scale", scale, "How values become features; infer: minmax for bytes, else standardise. together: one deviation for all columns.",
+           {"infer", "standardise", "together", "minmax", "binarise", "none"});
   s.number("threshold", threshold,
            "Of binarise: a value above this share of its column's range becomes 1.",
            {.min = 0, .max = 1});

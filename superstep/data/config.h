@@ -24,7 +24,7 @@ struct DataConfig {
   double test_fraction = 0;             ///< Of all rows, when `test` is not given.
   double valid_fraction = 0.1;          ///< Of the rows that remain, when `valid` is not given.
   std::vector<int64_t> image;           ///< Height and width where rows are pictures; {}: by format.
-  std::string scale = "infer";          ///< Or "standardise", "minmax", "binarise", "none".
+  std::string scale = "infer";          ///< Or "standardise", "together", "minmax", "binarise", "none".
   double threshold = 0.5;               ///< Of binarise, as a fraction of the range.
   std::string on_bad_record = "error";  ///< Or "skip".
   std::string dir;                      ///< Where relative paths start; "": the current folder.

@@ -59,7 +59,7 @@ TEST(DataSet, GivesTheSameTensorsFromEveryFormat) {
                        DataConfig{});
   folder.write("y-labels-idx1-ubyte.gz", gzip(idx({5}, kDigits)));
 
-  for (const char* scale : {"none", "standardise", "minmax", "binarise"}) {
+  for (const char* scale : {"none", "standardise", "together", "minmax", "binarise"}) {
     Batch first;
     for (const auto& [path, config] : sources) {
       const auto data = open(path, config);

@@ -40,6 +40,7 @@ bool scale_row(Scale scale, std::span<const T> row, const double* offset, const 
     case Scale::kNone:
       return scale_row<Scale::kNone>(row, offset, factor, threshold, out);
     case Scale::kStandardise:
+    case Scale::kTogether:
       return scale_row<Scale::kStandardise>(row, offset, factor, threshold, out);
     case Scale::kMinmax:
       return scale_row<Scale::kMinmax>(row, offset, factor, threshold, out);
@@ -55,15 +56,16 @@ Scale Scaling::resolve(std::string_view scale, const Schema& schema) {
   if (scale == "infer") return schema.bytes ? Scale::kMinmax : Scale::kStandardise;
   if (scale == "none") return Scale::kNone;
   if (scale == "standardise") return Scale::kStandardise;
+  if (scale == "together") return Scale::kTogether;
   if (scale == "minmax") return Scale::kMinmax;
   if (scale == "binarise") return Scale::kBinarise;
-  throw ConfigError("[data] scale = {}: wanted infer, standardise, minmax, binarise or none",
+  throw ConfigError("[data] scale = {}: wanted infer, standardise, together, minmax, binarise or none",
                     config::in_quotes(scale));
 }
 
 bool Scaling::needs_statistics(Scale scale, const Schema& schema) {
   if (scale == Scale::kNone) return false;
-  return scale == Scale::kStandardise || !schema.bytes;
+  return scale == Scale::kStandardise || scale == Scale::kTogether || !schema.bytes;
 }
 
 Scaling Scaling::fit(std::string_view scale, const Schema& schema, const Statistics& statistics,
@@ -75,11 +77,18 @@ Scaling Scaling::fit(std::string_view scale, const Schema& schema, const Statist
   SUPERSTEP_ASSERT(!needs_statistics(s.scale_, schema) || statistics.columns.size() == columns);
   s.offset_.assign(columns, 0.0);
   s.factor_.assign(columns, 1.0);
+  double common_deviation = 0;  // the root of the mean variance
+  if (s.scale_ == Scale::kTogether && columns > 0) {
+    double variances = 0;
+    for (const ColumnStatistics& column : statistics.columns)
+      variances += column.deviation() * column.deviation();
+    common_deviation = std::sqrt(variances / static_cast<double>(columns));
+  }
   for (size_t i = 0; i < columns && s.scale_ != Scale::kNone; ++i) {
     double range = kLargestByte;
-    if (s.scale_ == Scale::kStandardise) {
+    if (s.scale_ == Scale::kStandardise || s.scale_ == Scale::kTogether) {
       s.offset_[i] = statistics.columns[i].mean();
-      range = statistics.columns[i].deviation();
+      range = s.scale_ == Scale::kTogether ? common_deviation : statistics.columns[i].deviation();
     } else if (!schema.bytes) {
       s.offset_[i] = statistics.columns[i].min;
       range = statistics.columns[i].max - statistics.columns[i].min;
@@ -143,8 +152,8 @@ Scaling Scaling::from_bytes(std::string_view bytes, std::string_view what) {
   ByteReader r(bytes, what);
   Scaling s;
   const auto scale = r.get<uint8_t>();
-  if (scale > static_cast<uint8_t>(Scale::kBinarise))
-    throw DataError("{}: scale {}, wanted 0 to 3", what, scale);
+  if (scale > static_cast<uint8_t>(Scale::kTogether))
+    throw DataError("{}: scale {}, wanted 0 to 4", what, scale);
   s.scale_ = static_cast<Scale>(scale);
   s.threshold_ = r.get<double>();
   s.offset_ = r.get_all<std::vector<double>>();

@@ -4,6 +4,9 @@
 //   float v = scaling.apply(raw, column);
 //
 //   standardise   (x - mean) / deviation;  0 for a column that was constant
+//   together      (x - mean) / the deviation of all columns together, the root of their mean
+//                 variance: for columns of one unit. By standardise a pixel that is hardly ever lit
+//                 would become a hundred where it is
 //   minmax        (x - min) / (max - min), kept within 0 and 1;  0 for a constant column
 //   binarise      1 where the minmax value is above the threshold, else 0
 //   none          x
@@ -25,7 +28,7 @@
 
 namespace superstep::data {
 
-enum class Scale : uint8_t { kNone, kStandardise, kMinmax, kBinarise };
+enum class Scale : uint8_t { kNone, kStandardise, kMinmax, kBinarise, kTogether };
 
 class Scaling {
  public:

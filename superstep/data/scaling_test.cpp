@@ -79,6 +79,13 @@ TEST(Scaling, Standardises) {
   EXPECT_EQ(s.apply(1e6, 1), 0.0F);  // the column was constant
 }
 
+TEST(Scaling, StandardisesColumnsTogether) {
+  // Variances 16 and 0 (means 4 and 100): a common deviation of sqrt(8).
+  const Scaling s = Scaling::fit("together", bytes(2), of({{0, 8}, {100, 100}}));
+  EXPECT_FLOAT_EQ(s.apply(8, 0), 4.0F / std::sqrt(8.0F));
+  EXPECT_FLOAT_EQ(s.apply(255, 1), 155.0F / std::sqrt(8.0F));
+}
+
 TEST(Scaling, KeepsMinmaxWithinTheUnitInterval) {
   const Scaling s = Scaling::fit("minmax", table(1), of({{-2, 6}}));
   EXPECT_EQ(s.apply(-2, 0), 0.0F);

@@ -71,7 +71,9 @@ void PhaseConfig::declare_common(config::Section& section) {
                  kDecay);
   section.number("l2", l2, "Weight decay: this share of a weight is added to its gradient.", kDecay);
   section.number("clip_norm", clip_norm,
-                 "A gradient of a larger norm is scaled down to it. 0: none is.", kNorm);
+                 "A gradient of a larger norm is scaled down to it; 0: none is. When not set: 1 where a "
+                 "number is learned, else 0.",
+                 kNorm);
   section.number("max_norm", max_norm,
                  "The weights into a unit are scaled down to this norm after a step. 0: never.",
                  kNorm);
@@ -209,21 +211,22 @@ void FinetuneConfig::complete(const models::ModelConfig& model) {
   refuse_beyond("finetune", layers, static_cast<int64_t>(model.hidden.size()) + 1);
   if (method == "up_down" && !model.generative)
     throw ConfigError("finetune.method = \"up_down\" is for a net with model.generative = true");
+  // The error of a number has no bound, and its gradient none: one outlying row (abalone), or one-hot
+  // columns that standardising made large (adult), drove nets off without a limit.
+  const bool numbers = model.task == "regress";
+  if (!clip_norm) clip_norm = numbers ? 1 : 0;
   if (learning_rate) return;
   // Sigmoid units pass small gradients down and want long steps.
   const bool sigmoid = (model.kind == "dbn" && model.hidden_units == "binary") ||
                        (model.kind == "mlp" && model.activation == "sigmoid");
-  // The error of a number has no bound: one outlying row (abalone) drove nets off at ten times
-  // this.
-  const bool unbounded = model.kind == "mlp" && model.task == "regress";
   if (method == "up_down")
     learning_rate = 0.001;
   else if (optimizer == "adagrad")
     learning_rate = 0.03;
   else if (optimizer == "adam" || optimizer == "rmsprop")
     learning_rate = 0.001;
-  else if (unbounded)
-    learning_rate = sigmoid ? 0.01 : 0.002;
+  else if (numbers)
+    learning_rate = sigmoid ? 0.3 : 0.01;
   else
     learning_rate = sigmoid ? 0.3 : 0.02;
 }

@@ -24,7 +24,7 @@ struct PhaseConfig {
   double warmup_epochs = 0;
   double momentum = 0.9;
   double l1 = 0, l2 = 0;
-  double clip_norm = 0;
+  std::optional<double> clip_norm;
   double max_norm = 0;
 
  protected:

@@ -140,7 +140,14 @@ TEST(PretrainConfig, ChoosesTheStepLengthByTheUnits) {
   EXPECT_EQ(rates("dbn", [](auto& m, auto&) { m.visible = "gaussian"; }), std::pair(0.001, 0.3));
   EXPECT_EQ(rates("dbn", [](auto& m, auto&) { m.hidden_units = "rectified"; }),
             std::pair(0.001, 0.02));
-  EXPECT_EQ(rates("mlp", [](auto& m, auto&) { m.task = "regress"; }).second, 0.01);  // sigmoid
+  EXPECT_EQ(rates("mlp", [](auto& m, auto&) { m.task = "regress"; }).second, 0.3);  // sigmoid
+  EXPECT_EQ(rates("mlp",
+                  [](auto& m, auto&) {
+                    m.task = "regress";
+                    m.activation = "relu";
+                  })
+                .second,
+            0.01);
   EXPECT_EQ(rates("dbn", [](auto&, auto& j) { j.finetune.optimizer = "adam"; }).second, 0.001);
   EXPECT_EQ(rates("dbn",
                   [](auto& m, auto& j) {
@@ -165,6 +172,21 @@ TEST(PretrainConfig, IsCentredInAnRbmAloneUnlessItIsSaid) {
   EXPECT_FALSE(centred("dbn", ""));
   EXPECT_TRUE(centred("dbn", "[pretrain]\ncentering = true\n"));
   EXPECT_FALSE(centred("rbm", "[pretrain]\ncentering = false\n"));
+}
+
+// The gradient of a number has no bound of its own.
+TEST(FinetuneConfig, ClipsTheGradientWhereANumberIsLearnedUnlessItIsSaid) {
+  const auto clip = [](const std::string& task, const std::string& toml) {
+    Job job(toml);
+    models::ModelConfig model = Trial::config_of("mlp", {6});
+    model.task = task;
+    job.finetune.complete(model);
+    return *job.finetune.clip_norm;
+  };
+  EXPECT_EQ(clip("regress", ""), 1);
+  EXPECT_EQ(clip("classify", ""), 0);
+  EXPECT_EQ(clip("regress", "[finetune]\nclip_norm = 0.0\n"), 0);
+  EXPECT_EQ(clip("classify", "[finetune]\nclip_norm = 5.0\n"), 5);
 }
 
 TEST(LearningRate, FollowsItsScheduleOverAllStepsOfThePhase) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "superstep/training/testing.h"
@@ -94,49 +95,52 @@ TEST(FinetunePhase, ChoosesByTheWholeNetWithoutDropoutAndWeights) {
 }
 
 // The output layer begins at zero, so the first minibatches have log 2 for every row, times the
-// weight of its class. One local step, two replicas.
+// weight of its class: of ten rows from 2 to 3 times log 2.
 TEST(FinetunePhase, WeighsTheRowsOfAClass) {
   Trial trial("mlp", {6}, 45);
   trial.job.reduce.local_steps = 1;
-  trial.job.class_weights = {0.5F, 3.0F};
-  const auto program = trial.program();
-  reduce::Progress progress;
+  trial.job.class_weights = {2.0F, 3.0F};
   int first = 0;
-  run_serially(program, [&](const Done& done, const auto&) {
+  run_serially(trial.program(), [&](const Done& done, const auto&) {
     if (done.round.superstep > 0) return;
     ++first;
-    const double ones = (done.measure("loss") / std::log(2.0) - 0.5) / 2.5;  // their share
-    EXPECT_NEAR(ones * 10, std::round(ones * 10), 1e-5);
-    EXPECT_GT(ones, 0);
-    EXPECT_LT(ones, 1);
+    const double stripes = (done.measure("loss") / std::log(2.0) - 2) * 10;  // how many of them
+    EXPECT_NEAR(stripes, std::round(stripes), 1e-5);
+    EXPECT_GT(stripes, 0.5);
+    EXPECT_LT(stripes, 9.5);
   });
   EXPECT_EQ(first, 1);
 }
 
-// One superstep of one replica and one minibatch without momentum: the change of a tensor is the
-// step length times its gradient, so a layer of rate 1/2 makes half the step, and one of rate 0
-// none.
+using Tensors = std::map<std::string, std::vector<float>>;
+
+// One superstep of one replica and one minibatch without momentum: by how much tensors change is
+// the step length, 1/4, times their gradient. And what they were.
+std::pair<Tensors, Tensors> one_step(const std::function<void(FinetuneConfig&)>& set) {
+  Trial trial("mlp", {6, 5}, 40);
+  ParamSet start = trial.network->initial(RngKey(1));
+  fill_normal(RngKey(2), 0, start.values("layer.2.weight"));  // zero would pass nothing down
+  trial.job.start = &start;
+  trial.job.reduce.replicas = 1;
+  trial.job.finetune.batch = 40;
+  trial.job.finetune.epochs = 1;
+  trial.job.finetune.momentum = 0;
+  trial.job.finetune.learning_rate = 0.25;
+  trial.job.finetune.schedule = "constant";
+  set(trial.job.finetune);
+  const auto program = trial.program();
+  ParamSet moved = program.result(run_serially(program));
+  for (size_t i = 0; i < moved.flat().size(); ++i) moved.flat()[i] -= start.flat()[i];
+  return {tensors(moved), tensors(start)};
+}
+
+// A layer of rate 1/2 makes half the step, and one of rate 0 none.
 TEST(FinetunePhase, HasARateForALayer) {
-  const auto change = [](std::optional<double> lower, std::optional<double> upper) {
-    Trial trial("mlp", {6, 5}, 40);
-    ParamSet start = trial.network->initial(RngKey(1));
-    fill_normal(RngKey(2), 0, start.values("layer.2.weight"));  // zero would pass nothing down
-    trial.job.start = &start;
-    trial.job.reduce.replicas = 1;
-    trial.job.finetune.batch = 40;
-    trial.job.finetune.epochs = 1;
-    trial.job.finetune.momentum = 0;
-    trial.job.finetune.learning_rate = 0.25;
-    trial.job.finetune.schedule = "constant";
-    trial.job.finetune.layers[0].rate = lower;
-    trial.job.finetune.layers[1].rate = upper;
-    const auto program = trial.program();
-    const ParamSet begun = program.result(program.initial());
-    ParamSet moved = program.result(run_serially(program));
-    for (size_t i = 0; i < moved.flat().size(); ++i) moved.flat()[i] -= begun.flat()[i];
-    return tensors(moved);
-  };
-  const auto whole = change({}, {}), less = change(0.5, 0.0);
+  const auto [whole, start] = one_step([](FinetuneConfig&) {});
+  const auto [less, same_start] = one_step([](FinetuneConfig& config) {
+    config.layers[0].rate = 0.5;
+    config.layers[1].rate = 0;
+  });
   for (const auto& [name, values] : whole) {
     const double share = name.starts_with("layer.0.") ? 0.5 : name.starts_with("layer.1.") ? 0 : 1;
     double largest = 0;
@@ -145,6 +149,28 @@ TEST(FinetunePhase, HasARateForALayer) {
       largest = std::max(largest, std::abs(double{values[i]}));
     }
     EXPECT_GT(largest, 1e-4) << name;
+  }
+}
+
+// The gradient of a weight gets l2 w + l1 sign(w), with what its layer says; that of a bias
+// nothing.
+TEST(FinetunePhase, HasADecayForALayer) {
+  const auto [plain, start] = one_step([](FinetuneConfig&) {});
+  const auto [decayed, same_start] = one_step([](FinetuneConfig& config) {
+    config.l1 = 0.01;
+    config.l2 = 0.02;
+    config.layers[0].l1 = 0.03;
+    config.layers[1].l2 = 0;
+  });
+  for (const auto& [name, values] : plain) {
+    const bool weight = name.ends_with(".weight");
+    const double l1 = !weight ? 0 : name.starts_with("layer.0.") ? 0.03 : 0.01;
+    const double l2 = !weight ? 0 : name.starts_with("layer.1.") ? 0 : 0.02;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double w = start.at(name)[i];
+      const double decay = l2 * w + (w > 0 ? l1 : w < 0 ? -l1 : 0);
+      EXPECT_NEAR(decayed.at(name)[i], double{values[i]} - 0.25 * decay, 3e-7) << name;
+    }
   }
 }
 
@@ -199,6 +225,60 @@ TEST(FinetunePhase, HasTensorsForTheStateThatIsAveragedAlone) {
   EXPECT_EQ(prefixes("adam", "reset"), "layer.0.bias ");
   const std::string adam = prefixes("adam", "average");
   EXPECT_EQ(std::ranges::count(adam, ' '), 3) << adam;
+}
+
+// Adam that begins anew at every superstep is at its first step: whatever the gradient, a number
+// moves by the step length (Kingma and Ba 2015, section 2.1). Kept, it is not.
+TEST(FinetunePhase, CountsTheStepsOfAnOptimizerFromWhereItsStateBegan) {
+  for (const std::string kept : {"reset", "average"}) {
+    Trial trial("mlp", {6}, 45);
+    trial.job.reduce.replicas = 1;
+    trial.job.reduce.local_steps = 1;
+    trial.job.finetune.optimizer = "adam";
+    trial.job.finetune.optimizer_state = kept;
+    trial.job.finetune.learning_rate = 0.125;
+    trial.job.finetune.schedule = "constant";
+    int firsts = 0, others = 0;
+    run_serially(trial.program(), [&](const Done& done, const auto&) {
+      for (const float change : done.outcomes[0].update.values("layer.1.bias"))
+        (std::abs(std::abs(change) - 0.125F) < 1e-4F ? firsts : others) += 1;
+    });
+    EXPECT_EQ(firsts + others, 2 * 2 * 9);  // epochs, classes, minibatches
+    if (kept == "reset")
+      EXPECT_EQ(others, 0);
+    else
+      EXPECT_GT(others, 20);
+  }
+}
+
+// One replica is averaged with nobody: weights, state and steps go on as if it had not been, but
+// for the rounding of changes. Chains go on too; offsets are left out, for they move when averaged.
+TEST(FinetunePhase, OfOneReplicaDoesNotDependOnHowOftenItIsAveraged) {
+  for (const std::string optimizer : {"sgd", "nesterov", "adagrad", "rmsprop", "adam"}) {
+    const auto trained = [&](int64_t local_steps) {
+      Trial trial("dbn", {6, 4}, 45);
+      trial.job.reduce.replicas = 1;
+      trial.job.reduce.local_steps = local_steps;
+      trial.job.pretrain.centering = false;
+      trial.job.pretrain.persistent = true;
+      for (PhaseConfig* phase : {static_cast<PhaseConfig*>(&trial.job.pretrain),
+                                 static_cast<PhaseConfig*>(&trial.job.finetune)}) {
+        phase->optimizer = optimizer;
+        phase->learning_rate = 0.02;
+        phase->schedule = "cosine";
+        phase->warmup_epochs = 0.5;
+      }
+      const auto program = trial.program();
+      return program.result(run_serially(program));
+    };
+    const ParamSet often = trained(1), seldom = trained(9);
+    double largest = 0;
+    for (size_t i = 0; i < often.flat().size(); ++i) {
+      EXPECT_NEAR(often.flat()[i], seldom.flat()[i], 2e-4) << optimizer << ", " << i;
+      largest = std::max(largest, std::abs(double{often.flat()[i]}));
+    }
+    EXPECT_GT(largest, 0.1);
+  }
 }
 
 // Phases may have other optimizers: the state of each is beside the other's, and zero in the end.

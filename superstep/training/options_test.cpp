@@ -113,13 +113,15 @@ std::vector<Option> options() {
          pretrain.persistent = true;
          pretrain.cd_steps = 2;
          pretrain.sparsity_target = 0.1;
-         pretrain.max_norm = pretrain.clip_norm = 2;
+         pretrain.max_norm = 2;
+         pretrain.clip_norm = 2;
          pretrain.schedule = "cosine";
          pretrain.warmup_epochs = 0.5;
          auto& finetune = t.job.finetune;
          finetune.dropout = 0.5;
          finetune.input_dropout = 0.2;
-         finetune.max_norm = finetune.clip_norm = 2;
+         finetune.max_norm = 2;
+         finetune.clip_norm = 2;
          finetune.schedule = "exponential";
          finetune.patience = 2;
          t.job.class_weights = {0.5F, 1.5F};

@@ -108,6 +108,57 @@ TEST(PersistentChains, ComeToTheMachinesOwnDistribution) {
   }
 }
 
+// Counts of two choices among three columns, so nine states of what is seen in order, and four of
+// what is hidden: p(choices, h) is as exp(the sum over choices of b + W h, + 2 c'h). The bias of a
+// hidden unit counts twice, and so does its gradient.
+TEST(PersistentChains, OfCountsComeToTheMachinesOwnDistribution) {
+  Small small;
+  small.rbm =
+      Rbm({.visible = kVisible, .hidden = kHidden, .visible_units = layers::Units::kSoftmax});
+  for (int64_t r = 0; r < 40; ++r)
+    std::ranges::copy(std::vector<float>{2, 0, 0}, small.batch.x.matrix().row(r).begin());
+  const auto w = std::as_const(small.params).matrix(Rbm::kWeight);
+  const auto c = std::as_const(small.params).values(Rbm::kBias),
+             b = std::as_const(small.params).values(Rbm::kVisibleBias);
+  std::vector<double> wanted(kVisible * kHidden + kHidden + kVisible);
+  double z = 0;
+  for (size_t first = 0; first < 3; ++first)
+    for (size_t second = 0; second < 3; ++second)
+      for (size_t h = 0; h < 4; ++h) {
+        double exponent = double{b[first]} + double{b[second]};
+        const auto on = [&](size_t j) { return static_cast<double>(h >> j & 1); };
+        for (size_t j = 0; j < kHidden; ++j)
+          exponent += on(j) * (double{w.row(static_cast<int64_t>(first))[j]} +
+                               double{w.row(static_cast<int64_t>(second))[j]} + 2 * double{c[j]});
+        const double p = std::exp(exponent);
+        z += p;
+        for (const size_t i : {first, second}) {
+          for (size_t j = 0; j < kHidden; ++j) wanted[i * kHidden + j] += p * on(j);
+          wanted[kVisible * kHidden + kHidden + i] += p;
+        }
+        for (size_t j = 0; j < kHidden; ++j) wanted[kVisible * kHidden + j] += 2 * p * on(j);
+      }
+  LearnerScratch scratch;
+  BufferSink burn_in(small.params.layout()), sink(small.params.layout());
+  for (uint64_t step = 0; step < 100; ++step) small.gradient(step, burn_in, scratch);
+  for (uint64_t step = 100; step < 600; ++step) small.gradient(step, sink, scratch);
+  // What the data (2 0 0) took away is added again.
+  std::vector<double> h0(kHidden), got;
+  for (size_t j = 0; j < kHidden; ++j) h0[j] = sigmoid(2 * double{c[j]} + 2 * double{w.row(0)[j]});
+  for (size_t k = 0; k < kVisible * kHidden; ++k)
+    got.push_back(sink.gradient(Rbm::kWeight)[k] / 500 + (k < kHidden ? 2 * h0[k] : 0));
+  for (size_t j = 0; j < kHidden; ++j)
+    got.push_back(sink.gradient(Rbm::kBias)[j] / 500 + 2 * h0[j]);
+  for (size_t i = 0; i < kVisible; ++i)
+    got.push_back(sink.gradient(Rbm::kVisibleBias)[i] / 500 + (i == 0 ? 2 : 0));
+  double apart = 0;
+  for (size_t k = 0; k < wanted.size(); ++k) {
+    EXPECT_NEAR(got[k], wanted[k] / z, 0.036) << "number " << k;  // twice as wide: counts to 2
+    apart = std::max(apart, std::abs(wanted[k] / z - (k < kHidden ? 2 * h0[k] : 0)));
+  }
+  EXPECT_GT(apart, 0.3);
+}
+
 // The loss is that of the data's own reconstruction, so it does not depend on the chains.
 TEST(PersistentChains, LeaveTheLossToTheData) {
   const Small small;

@@ -169,7 +169,7 @@ Outcome Phase::compute_train(const Task& task, Scratch& scratch) const {
         {.learning_rate = learning_rate_at(config, step, config.epochs * steps_an_epoch_,
                                            steps_an_epoch_),
          .momentum = momentum(epoch),
-         .clip_norm = config.clip_norm,
+         .clip_norm = config.clip_norm.value_or(0),
          .number = keeps_state() ? step + 1 : b - task.unit.begin + 1});
     tally += gradient({.batch = scratch.batch,
                        .key = key,

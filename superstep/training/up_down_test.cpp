@@ -182,25 +182,33 @@ TEST(UpDown, BeginsFromTheRowsAndTheirLabels) {
 // Over 2,000 keys and 4 rows within five standard errors, of at most 1/4 each.
 TEST(UpDown, DrawsStatesByTheProbabilitiesOfItsWeights) {
   constexpr int kKeys = 2000;
-  std::map<std::string, double> excess;
+  std::map<std::string, double> excess, together;
   for (uint64_t key = 0; key < kKeys; ++key) {
     const Pass p(key, 1);
     for (int64_t r = 0; r < kRows; ++r) {
+      std::map<int64_t, double> up_below, down_below;  // of the machine below
       for (int k = 0; k < 2; ++k) {
         const auto& rbm = dynamic_cast<const Rbm&>(p.network.layer(k));
         const int first = p.network.first(k);
+        std::map<int64_t, double> up, down;
         for (int64_t j = 0; j < rbm.outputs(); ++j) {
           double x = p.bias(first + Rbm::kBias, j);
           for (int64_t i = 0; i < rbm.inputs(); ++i)
             x += p.state(k, r, i) * p.value(first + Rbm::kWeight, i, j);
-          excess[fmt::format("wake {} {}", k, j)] += p.state(k + 1, r, j) - sigmoid(x);
+          up[j] = p.state(k + 1, r, j) - sigmoid(x);
+          excess[fmt::format("wake {} {}", k, j)] += up[j];
+          if (k == 1) together[fmt::format("wake {}", j)] += up[j] * up_below[j];
         }
         for (int64_t i = 0; i < rbm.inputs(); ++i) {
           double x = p.bias(first + Rbm::kVisibleBias, i);
           for (int64_t j = 0; j < rbm.outputs(); ++j)
             x += p.state(k + 1, kRows + r, j) * p.value(first + Rbm::kGenerativeWeight, i, j);
-          excess[fmt::format("sleep {} {}", k, i)] += p.state(k, kRows + r, i) - sigmoid(x);
+          down[i] = p.state(k, kRows + r, i) - sigmoid(x);
+          excess[fmt::format("sleep {} {}", k, i)] += down[i];
+          if (k == 1) together[fmt::format("sleep {}", i)] += down[i] * down_below[i];
         }
+        up_below = up;
+        down_below = down;
       }
       const int first = p.network.first(2);
       std::vector<double> up(6);
@@ -238,6 +246,10 @@ TEST(UpDown, DrawsStatesByTheProbabilitiesOfItsWeights) {
   EXPECT_EQ(excess.size(), 4U + 5 + 3 + 4 + 3 + 1);
   for (const auto& [what, sum] : excess)
     EXPECT_NEAR(sum, 0, 5 * 0.5 * std::sqrt(kKeys * kRows)) << what;
+  // Units of one number in two machines are drawn apart.
+  EXPECT_EQ(together.size(), 3U + 4);
+  for (const auto& [what, sum] : together)
+    EXPECT_NEAR(sum, 0, 5 * 0.25 * std::sqrt(kKeys * kRows)) << what;
 }
 
 TEST(UpDown, ReportsTheLossOfTheLabelGivenTheStatesSeen) {
