@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """With and without pretraining, when few of MNIST's images have a label.
 
+What is not pretrained is a net of the same shape with rectified units: without pretraining the
+sigmoid units of the deep-belief network stay on a plateau (89.7% error with 1,000 labels).
+
 For each number of labels and each seed, the labelled rows are drawn at random from the training
 images; all other training images serve as unlabelled rows. --choose scores on 10,000 training images
 that are neither, to choose settings by; without it the test images are opened.
@@ -19,6 +22,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IMAGE = 28 * 28
+# Step length chosen by --choose with 1,000 labels: 0.02 of 0.02 and 0.05.
+NOT = ['model.kind="mlp"', 'data.unlabelled=""', "finetune.learning_rate=0.02"]
 
 
 def read(folder, name, header, size):
@@ -74,7 +79,7 @@ def main():
 
     print("labels  seed  pretrained  not pretrained", flush=True)
     for count in options.labels:
-        errors = {"pretrained": [], "not": []}
+        errors = {"pretrained": [], "not pretrained": []}
         for seed in options.seeds:
             chosen = random.Random(seed).sample(range(len(images)), count)
             with tempfile.TemporaryDirectory() as folder:
@@ -84,9 +89,8 @@ def main():
                 write(f"{folder}/train-images-idx3-ubyte.gz", images, (len(images), 28, 28))
                 given = f"job.seed={seed}"
                 errors["pretrained"].append(train(options, folder, "with", given))
-                errors["not"].append(
-                    train(options, folder, "without", given, 'job.phases=["finetune"]'))
-            print(f"{count:6}  {seed:4}  {errors['pretrained'][-1]:9.2f}%  {errors['not'][-1]:13.2f}%",
+                errors["not pretrained"].append(train(options, folder, "without", given, *NOT))
+            print(f"{count:6}  {seed:4}  {errors['pretrained'][-1]:9.2f}%  {errors['not pretrained'][-1]:13.2f}%",
                   flush=True)
         for name, values in errors.items():
             spread = statistics.stdev(values) if len(values) > 1 else 0
