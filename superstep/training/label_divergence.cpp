@@ -32,8 +32,13 @@ Tally LabelDivergence::gradient(const ParamSet& params, const Minibatch& minibat
   Tally tally{.rows = n};
   for (int64_t step = 0; step < steps_; ++step) {
     const RngKey key = minibatch.key.fold("step").fold(static_cast<uint64_t>(step));
-    rbm_.visible_mean(params, first_, sample, v1, context);
-    if (step == 0) tally.loss = kernels::squared_distance(batch.x.matrix(), v1);
+    // States go on, the last step's means are compared.
+    const bool last = step + 1 == steps_;
+    if (!last) scratch.f.resize({n, inputs});
+    const Matrix v_mean = last ? v1 : scratch.f.matrix();
+    rbm_.visible_mean(params, first_, sample, v_mean, context);
+    if (step == 0) tally.loss = kernels::squared_distance(batch.x.matrix(), v_mean);
+    if (!last) kernels::sample_bernoulli(v_mean, key.fold("visible"), rows, v1);
     rbm_.label_mean(params, first_, sample, y_mean, context);
     layers::sample_choice(y_mean, key.fold("label"), rows, y1);
     rbm_.hidden_mean_and_sample(params, first_, v1, y1, key.fold("hidden"), rows, h1, sample,

@@ -60,9 +60,9 @@ struct Joint {
 };
 
 std::vector<double> distribution(const std::vector<double>& h) {
-  std::vector<double> p(kStates, 1.0);
-  for (size_t state = 0; state < kStates; ++state)
-    for (size_t j = 0; j < kHidden; ++j) p[state] *= bit(state, j) ? h[j] : 1 - h[j];
+  std::vector<double> p(size_t{1} << h.size(), 1.0);
+  for (size_t state = 0; state < p.size(); ++state)
+    for (size_t j = 0; j < h.size(); ++j) p[state] *= bit(state, j) ? h[j] : 1 - h[j];
   return p;
 }
 
@@ -101,10 +101,17 @@ Exact enumerate(const Joint& joint, const std::vector<double>& v0, size_t y0, in
   for (int64_t step = 1; step < steps; ++step) {
     std::vector<double> next(kStates);
     for (size_t state = 0; state < kStates; ++state) {
+      // Between two steps the features are states: all that may be drawn of their means.
       const auto labels = joint.label(state);
-      for (size_t y = 0; y < kClasses; ++y) {
-        const auto to = distribution(joint.hidden(joint.visible(state), y));
-        for (size_t h = 0; h < kStates; ++h) next[h] += now[state] * labels[y] * to[h];
+      const auto visible = distribution(joint.visible(state));
+      for (size_t v = 0; v < visible.size(); ++v) {
+        std::vector<double> features(kInputs);
+        for (size_t i = 0; i < kInputs; ++i) features[i] = static_cast<double>(v >> i & 1U);
+        for (size_t y = 0; y < kClasses; ++y) {
+          const auto to = distribution(joint.hidden(features, y));
+          for (size_t h = 0; h < kStates; ++h)
+            next[h] += now[state] * visible[v] * labels[y] * to[h];
+        }
       }
     }
     now = next;

@@ -204,6 +204,14 @@ State NetworkProgram::initial() const {
     std::ranges::copy(given ? job_.start->values(found) : fresh.values(t),
                       state.shared.values(t).begin());
   }
+  // Where generation has weights of its own, they begin as those of recognition.
+  constexpr std::string_view kOwn = ".generative_weight";
+  for (int t = 0; t < fresh.layout().size(); ++t) {
+    const std::string& name = fresh.layout().spec(t).name;
+    if (!name.ends_with(kOwn) || (job_.start && job_.start->layout().find(name) >= 0)) continue;
+    const std::string weight = name.substr(0, name.size() - kOwn.size()) + ".weight";
+    std::ranges::copy(std::as_const(state.shared).values(weight), state.shared.values(t).begin());
+  }
   state.notes = Notes{}.to_bytes();
   return state;
 }
