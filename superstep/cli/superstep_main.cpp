@@ -171,15 +171,18 @@ int main(int argc, char** argv) {
       ->add_option("--phases", train_arguments.phases,
                    "Run only these: pretrain, finetune [both]. One pretraining serves many "
                    "finetunings, with --start")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   train_command->add_option("--start", train_arguments.start,
                             "Go on from this model's weights: a model file or a run's folder");
   train_command->add_option("--engine", train_arguments.engine, "Where workers run: local");
   auto* workers =
       train_command->add_option("--workers", train_arguments.workers,
                                 "How many workers; changes the time, never the model [one a core]");
-  train_command->add_option("--set", train_arguments.assignments,
-                            "Any key of the job: --set finetune.epochs=30 (more than once)");
+  train_command
+      ->add_option("--set", train_arguments.assignments,
+                   "Any key of the job: --set finetune.epochs=30 (more than once)")
+      ->allow_extra_args(false);
   train_command->add_flag("--resume", train_arguments.resume, "Go on with a run that was stopped");
   train_command->add_flag("--json", train_arguments.json, "Print the final figures as JSON");
   train_command->add_flag("--quiet", train_arguments.quiet, "No progress");
@@ -263,8 +266,10 @@ int main(int argc, char** argv) {
                              "Rows to reconstruct [the run's own]");
   render_command->add_option("--out", render_options.out, "The folder to write to")
       ->capture_default_str();
-  render_command->add_option("--class", render_options.classes,
-                             "Draw samples of this class (more than once; a generative net) [all]");
+  render_command
+      ->add_option("--class", render_options.classes,
+                   "Draw samples of this class (more than once; a generative net) [all]")
+      ->allow_extra_args(false);
   render_command->add_option("--samples", render_options.samples, "How many of each class")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));

@@ -47,6 +47,12 @@ class Phases(CommandTest):
             self.assertEqual(tensors(run), tensors(base))
             self.assertLess(end_line(run)["metrics"]["error"], 0.2)
 
+    def test_an_option_takes_one_value_and_leaves_the_job_alone(self):
+        job = self.write("dbn.toml", job_toml("rows.csv", **DBN))
+        self.run_command("train", "--phases", "pretrain", "--set", f"output.dir={self.folder}/run",
+                         job)
+        self.assertEqual(phases(self.folder / "run"), {"pretrain.0", "pretrain.1"})
+
     def test_both_phases_apart_are_both_phases_at_once(self):
         job = self.write("dbn.toml", job_toml("rows.csv", **DBN))
         base = self.train(job, "base", "--phases", "pretrain")
