@@ -47,6 +47,8 @@ struct ModelSummary {
 class TrainListener : public cluster::Observer {
  public:
   virtual void on_data(const DataSummary&) {}
+  /// The run's folder is there.
+  virtual void on_run(const std::string& /*folder*/) {}
   virtual void on_model(const ModelSummary&) {}
   /// A phase of so many epochs begins: "pretrain.0", "finetune".
   virtual void on_phase(const std::string& /*phase*/, int64_t /*epochs*/) {}
@@ -56,6 +58,8 @@ struct TrainOptions {
   bool resume = false;             ///< Go on with the run in output.dir, or else with the latest.
   std::stop_token stop = {};       ///< Stop after the superstep under way, resumable.
   TrainListener* listener = nullptr;
+  /// How this program is started again, for engines that start processes. [this very program]
+  std::string program = "/proc/self/exe";
 };
 
 struct TrainResult {
@@ -74,6 +78,28 @@ struct TrainResult {
 
 /// Trains: reads, fits, trains in all phases, evaluates, writes model and report.
 TrainResult train(Job& job, const TrainOptions& options = {});
+
+/// The coordinator of a job whose workers come from elsewhere: trains, listening for them.
+struct CoordinateOptions {
+  std::string listen = "127.0.0.1:0";   ///< host:port; port 0: any that is free.
+  std::string job_id = {};              ///< The same at every attempt; "": the job's name.
+  Bytes secret = {};                    ///< What workers must know.
+  std::function<void(const std::string&)> listening = {};  ///< Hears host:port.
+  TrainOptions train = {};
+};
+TrainResult coordinate(Job& job, const CoordinateOptions& options);
+
+/// A worker: computes for the coordinator at host:port until the job is done.
+struct WorkOptions {
+  std::string coordinator;
+  Bytes secret = {};
+  int lanes = 1;                        ///< Threads.
+  double patience = 120;                ///< Seconds without a coordinator before it gives up.
+  std::stop_token stop = {};
+};
+/// True: the job is done, or the stop token asked. Throws Error where the coordinator refused this
+/// worker or is gone.
+bool work(const WorkOptions& options);
 
 /// How a model does on data that hold the label.
 struct EvaluateOptions {

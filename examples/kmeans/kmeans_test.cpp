@@ -33,7 +33,7 @@ std::vector<int64_t> all_rows() {
   return rows;
 }
 
-engines::LocalResult run(const KMeans::Options& options, int lanes) {
+engines::EngineResult run(const KMeans::Options& options, int lanes) {
   const Clouds source;
   return engines::run_local(KMeans(source, all_rows(), options), lanes, {});
 }

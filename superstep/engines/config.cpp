@@ -3,11 +3,12 @@
 namespace superstep::engines {
 
 void EngineConfig::declare(config::Section& section) {
-  section.choice("kind", kind, "Where workers run: local is this process.", {"local"},
+  section.choice("kind", kind, "Where workers run: local is this process, process starts others.",
+                 {"local", "process"},
                  {.effect = config::kRun});
   section.integer("workers", workers,
-                  "Workers (of the local engine: threads); 0 means one a core. Never changes the "
-                  "model.",
+                  "Workers (local: threads; process: processes); 0 means one a core. Never changes "
+                  "the model.",
                   {.min = 0, .max = 4096, .effect = config::kRun});
   section.integer("cache_mb", cache_mb,
                   "Memory for what frozen layers make of the rows, in millions of bytes; what does "

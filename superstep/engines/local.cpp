@@ -10,7 +10,7 @@ namespace superstep::engines {
 
 int default_lanes() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
-LocalResult run_local(const reduce::Program& program, int lanes, cluster::RunOptions options) {
+EngineResult run_local(const reduce::Program& program, int lanes, cluster::RunOptions options) {
   if (lanes == 0) lanes = default_lanes();
   const FloatingPointScope floating_point;
   // A thread cannot be killed or lost, and a second one for its unit would only slow it down.
@@ -20,7 +20,7 @@ LocalResult run_local(const reduce::Program& program, int lanes, cluster::RunOpt
   cluster::Worker worker(program, lanes);
   worker.connect(coordinator.join(worker, lanes));
   cluster::RunResult run = coordinator.run();
-  return {std::move(run), worker.units_by_lane()};
+  return {.run = std::move(run), .units_by_lane = worker.units_by_lane()};
 }
 
 }  // namespace superstep::engines

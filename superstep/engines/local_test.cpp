@@ -16,7 +16,7 @@ namespace {
 TEST(RunLocal, RunsAProgramOnSoManyLanes) {
   const cluster::testing::Sums program;
   for (const int lanes : {1, 2, 7, 20}) {
-    const LocalResult done = run_local(program, lanes, {});
+    const EngineResult done = run_local(program, lanes, {});
     EXPECT_TRUE(done.run.finished);
     EXPECT_EQ(done.run.rounds, 6);
     EXPECT_EQ(done.run.units, 48);
@@ -85,7 +85,7 @@ TEST(RunLocal, TrainsANetworkToTheSameBytesOnAnyLanes) {
     EXPECT_FALSE(std::ranges::equal(wanted.shared.flat(), start.flat()));
     for (const int lanes : {1, 2, 7}) {
       for (const double audit : {0.0, 0.5}) {
-        const LocalResult done = run_local(program, lanes, {.schedule = {.audit = audit}});
+        const EngineResult done = run_local(program, lanes, {.schedule = {.audit = audit}});
         EXPECT_TRUE(done.run.reproducible);
         EXPECT_EQ(
             digest(done.run.state.shared.flat().data(), done.run.state.shared.flat().size_bytes()),

@@ -36,6 +36,10 @@ void Job::load(const std::string& path) {
   if (job.name == training::JobConfig{}.name) job.name = fs::path(path).stem().string();
 }
 
+void Job::load_text(std::string_view text, const std::string& origin) {
+  document.load_toml_text(text, origin);
+}
+
 void Job::use_data(const std::string& path, const std::string& label) {
   data.train.rows = path;
   data.label = label;

@@ -36,6 +36,8 @@ class Job {
 
   /// A job file. Its relative data paths start at data.dir, or else at the folder one is in.
   void load(const std::string& path);
+  /// The text of a job file; `origin` stands for the file in messages.
+  void load_text(std::string_view text, const std::string& origin);
   /// "section.key=value".
   void set(std::string_view assignment) { document.set(assignment); }
   /// What suits a table of which nothing is known but its label: rows are held out to test on, and

@@ -28,6 +28,22 @@ training::Fitted fit(const Job& job, std::shared_ptr<const data::DataSet> rows,
   return program.result(engines::run_local(program, lanes_of(job), {}).run.state);
 }
 
+// What a whole pass over the data finds out. Prepared::identity holds it.
+struct Facts {
+  training::Fitted train, unlabelled;
+};
+
+Facts facts_of(std::string_view identity, bool unlabelled) {
+  ByteReader reader(identity, "what fit found");
+  Facts facts;
+  facts.train.index = data::RowIndex::from_bytes(reader.get_string());
+  facts.train.scaling = data::Scaling::from_bytes(reader.get_string());
+  facts.train.target = data::Target::from_bytes(reader.get_string());
+  (void)reader.get<int64_t>();  // bytes of the files, which are compared at the end
+  if (unlabelled) facts.unlabelled.index = data::RowIndex::from_bytes(reader.get_string());
+  return facts;
+}
+
 // Which phases run; a dbn that is only pretrained has no output layer yet.
 void choose_phases(Job& job) {
   for (const std::string& phase : job.job.phases)
@@ -171,7 +187,7 @@ training::Metrics evaluate_rows(const models::Model& model, const Rows& rows, in
   return program.result(engines::run_local(program, lanes, {}).run.state);
 }
 
-Prepared prepare(Job& job) {
+Prepared prepare(Job& job, const Bytes* known) {
   if (job.data.train.empty())
     throw ConfigError(
         "data.train: no data to learn from; set it in the job, or by --set data.train=");
@@ -193,19 +209,22 @@ Prepared prepare(Job& job) {
     expect_columns_of(*start, rows->schema(), job);
   }
   std::shared_ptr<const data::DataSet> more;
-  training::Fitted unlabelled;
+  Facts facts;
+  if (known) facts = facts_of(*known, !job.data.unlabelled.empty());
+  auto& [fitted, unlabelled] = facts;
   if (!job.data.unlabelled.empty()) {
     if (!job.model.pretrained())
       throw ConfigError("data.unlabelled: a {} model learns from labelled rows alone; pretrain a dbn",
                         job.model.kind);
     more = data::DataSet::open(job.data.unlabelled, job.data, &rows->schema());
-    unlabelled = fit(job, more, {.task = "none", .training = [](int64_t) { return true; }});
+    if (!known)
+      unlabelled = fit(job, more, {.task = "none", .training = [](int64_t) { return true; }});
   }
-  training::Fitted fitted =
-      fit(job, rows,
-          {.task = job.model.has_output() ? job.model.task.value_or("infer") : "none",
-           .more = unlabelled.statistics,
-           .training = [=](int64_t row) { return role(row) == data::Role::kTrain; }});
+  if (!known)
+    fitted = fit(job, rows,
+                 {.task = job.model.has_output() ? job.model.task.value_or("infer") : "none",
+                  .more = unlabelled.statistics,
+                  .training = [=](int64_t row) { return role(row) == data::Role::kTrain; }});
   if (start) {
     fitted.scaling = start->scaling();
     // The same label goes on as it was learned, where it holds nothing new.
@@ -282,6 +301,9 @@ Prepared prepare(Job& job) {
   }
   if (start) identity.put_string(start->to_bytes());
   prepared.identity = std::move(identity).take();
+  if (known && prepared.identity != *known)
+    throw DataError("{}: these rows are not those that the job began with; has a file changed?",
+                    rows->file(0));
   return prepared;
 }
 

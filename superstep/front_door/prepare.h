@@ -30,6 +30,7 @@ struct Prepared {
   std::vector<float> class_weights;
   DataSummary summary;
   /// What must be the same for a checkpoint to fit: of the data, all that training sees of them.
+  /// Whoever has it need not count and fit again.
   Bytes identity;
 
   /// The rows that figures are given for: those to test on, else to choose by, else to learn from.
@@ -37,8 +38,10 @@ struct Prepared {
   [[nodiscard]] const char* judged_name() const;
 };
 
-/// Completes the job's config by what the data show. Throws ConfigError, DataError, FileError.
-Prepared prepare(Job& job);
+/// Completes the job's config by what the data show. `known`: the identity that somebody else who
+/// prepared this job came to; what it holds is not worked out again. Throws ConfigError, DataError,
+/// FileError.
+Prepared prepare(Job& job, const Bytes* known = nullptr);
 
 enum class Labels { kRead, kIgnored };
 

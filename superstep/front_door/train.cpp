@@ -3,12 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "superstep/base/hash.h"
-#include "superstep/front_door/prepare.h"
 #include "superstep/front_door/run_report.h"
 #include "superstep/front_door/runs.h"
+#include "superstep/front_door/stages.h"
+#include "superstep/front_door/train_on.h"
 #include "superstep/front_door/training_pictures.h"
 #include "superstep/io/file.h"
-#include "superstep/training/network_program.h"
 
 namespace superstep {
 namespace {
@@ -48,29 +48,9 @@ class PhaseTeller : public cluster::Observer {
   double compute_seconds_ = 0, wait_seconds_ = 0;
 };
 
-training::NetworkJob network_job(const Job& job, const front_door::Prepared& prepared) {
-  return {.network = &prepared.model->network(),
-          .loss = prepared.model->loss(),
-          .pretrain_machines = job.model.pretrained() && job.job.has_phase("pretrain"),
-          .finetune_network = job.job.has_phase("finetune"),
-          .train = prepared.train.source,
-          .valid = prepared.valid.source,
-          .train_rows = prepared.train.numbers,
-          .valid_rows = prepared.valid.numbers,
-          .pretrain_source = prepared.pretrain_source,
-          .pretrain_rows = prepared.pretrain_rows,
-          .start = prepared.start.layout().size() > 0 ? &prepared.start : nullptr,
-          .columns = prepared.model->schema().names,
-          .class_weights = prepared.class_weights,
-          .pretrain = job.pretrain,
-          .finetune = job.finetune,
-          .reduce = job.reduce,
-          .seed = static_cast<uint64_t>(job.job.seed),
-          .cache_bytes = job.engine.cache_mb * 1'000'000};
-}
-
 // The last line of metrics.jsonl. Times and units are those of this attempt.
-std::string end_line(const TrainResult& result, const PhaseTeller& teller, double seconds) {
+std::string end_line(const TrainResult& result, const PhaseTeller& teller,
+                     const engines::EngineResult& done, double seconds) {
   nlohmann::ordered_json line;
   line["event"] = "end";
   line["phase"] = "";
@@ -81,8 +61,8 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller, doubl
   line["seconds"] = seconds;
   line["compute_seconds"] = teller.compute_seconds();
   line["wait_seconds"] = teller.wait_seconds();
-  line["bytes_in"] = 0;  // in one process nothing is moved
-  line["bytes_out"] = 0;
+  line["bytes_in"] = done.bytes_in;
+  line["bytes_out"] = done.bytes_out;
   line["workers"] = result.units_by_lane.size();
   line["units_by_lane"] = result.units_by_lane;
   line["metrics"] = nlohmann::ordered_json::parse(result.metrics.to_json());
@@ -106,36 +86,45 @@ void write_bad_records(const front_door::Rows& rows, const RunFolder& folder) {
 
 }  // namespace
 
-TrainResult train(Job& job, const TrainOptions& options) {
-  const auto started = std::chrono::steady_clock::now();
-  const int lanes = front_door::lanes_of(job);
-  // Paths in the run's job.toml must mean the same from anywhere.
+namespace front_door {
+
+void make_paths_absolute(Job& job) {
   job.data.dir = fs::absolute(job.data.dir.empty() ? "." : job.data.dir).lexically_normal();
-  front_door::Prepared prepared = front_door::prepare(job);
+}
+
+TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  make_paths_absolute(job);
+  // A run that goes on is claimed before anything else, a new one once nothing can be wrong with it.
+  std::optional<RunFolder> folder;
+  if (options.resume) folder.emplace(open_run(job, true));
+  const std::unique_ptr<engines::Engine> engine = make_engine(folder ? folder->attempt() : 1);
+  Prepared prepared = prepare(job);
   if (options.listener) options.listener->on_data(prepared.summary);
 
   const training::NetworkProgram program(network_job(job, prepared));
   job.reduce = program.reduce_config();
   program.resolve(job.pretrain, job.finetune);
-  Bytes identity = job.document.result_hash() + prepared.identity;
+  const Bytes identity = identity_of(job, prepared);
 
-  RunFolder folder = front_door::open_run(job, options.resume);
+  if (!folder) folder.emplace(open_run(job, false));
   // A resumed run lacks it where the first attempt was killed before it came to write it.
-  if (!options.resume || !fs::exists(folder.file(front_door::kJobFile)))
-    io::write_file(folder.file(front_door::kJobFile), job.document.to_toml());
-  write_bad_records(prepared.train, folder);
+  if (!options.resume || !fs::exists(folder->file(kJobFile)))
+    io::write_file(folder->file(kJobFile), job.document.to_toml());
+  if (options.listener) options.listener->on_run(folder->path());
+  write_bad_records(prepared.train, *folder);
 
   TrainResult result;
-  result.run = folder.path();
-  cluster::RunOptions run_options{.folder = &folder,
+  result.run = folder->path();
+  cluster::RunOptions run_options{.folder = &*folder,
                                   .job = identity,
                                   .checkpoint_seconds = job.output.checkpoint_seconds,
                                   .schedule = {.audit = job.reduce.audit},
                                   .resume = {},
                                   .stop = options.stop,
                                   .observer = nullptr};
-  if (options.resume) run_options.resume = cluster::newest_checkpoint(folder, identity);
-  if (!run_options.resume) folder.truncate_metrics(0);
+  if (options.resume) run_options.resume = cluster::newest_checkpoint(*folder, identity);
+  if (!run_options.resume) folder->truncate_metrics(0);
   const bool resumed = run_options.resume.has_value();
   if (resumed) result.first_superstep = run_options.resume->last.superstep + 1;
 
@@ -144,13 +133,14 @@ TrainResult train(Job& job, const TrainOptions& options) {
                                 .shape = prepared.model->network().describe(),
                                 .numbers = prepared.model->network().layout()->count(),
                                 .replicas = job.reduce.replicas,
-                                .lanes = lanes,
+                                .lanes = engine->lanes(),
                                 .resumed = resumed,
                                 .superstep = result.first_superstep});
-  front_door::TrainingPictures pictures(prepared, folder.file(front_door::kPictureFolder));
+  TrainingPictures pictures(prepared, folder->file(kPictureFolder));
   PhaseTeller teller(options.listener, program, pictures);
   run_options.observer = &teller;
-  const engines::LocalResult done = engines::run_local(program, lanes, std::move(run_options));
+  const engines::EngineResult done =
+      engine->run(program, train_stage(job, prepared), std::move(run_options));
   result.finished = done.run.finished;
   result.reproducible = done.run.reproducible;
   result.supersteps = done.run.rounds;
@@ -160,21 +150,31 @@ TrainResult train(Job& job, const TrainOptions& options) {
   prepared.model->set_params(program.result(done.run.state));
   result.best_epoch = program.best_epoch(done.run.state);
   result.epochs = program.epochs_done(done.run.state);
-  result.model = folder.file(front_door::kModelFile);
+  result.model = folder->file(kModelFile);
   const Bytes model = prepared.model->to_bytes();
   result.sha256 = sha256_hex(model.data(), model.size());
-  result.metrics = front_door::evaluate_rows(*prepared.model, prepared.judged(), lanes);
+  result.metrics = evaluate_rows(*prepared.model, prepared.judged(), lanes_of(job));
   result.metrics_rows = prepared.judged_name();
-  // A run whose model is there is finished, so the model comes after the line that a job killed
-  // here could not add any more.
-  folder.check_claim();
-  folder.append_metrics(
-      end_line(result, teller,
+  folder->check_claim();
+  folder->append_metrics(
+      end_line(result, teller, done,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
+  draw_samples(*prepared.model, {.out = folder->file(kPictureFolder)});
+  result.report = write_report(job, prepared, result);
+  // A run whose model is there is finished, so it comes after all that a job killed here could not
+  // add any more.
+  folder->check_claim();
   io::write_file(result.model, model);
-  front_door::draw_samples(*prepared.model, {.out = folder.file(front_door::kPictureFolder)});
-  result.report = front_door::write_report(job, prepared, result);
   return result;
+}
+
+}  // namespace front_door
+
+TrainResult train(Job& job, const TrainOptions& options) {
+  if (job.engine.kind == "process") return front_door::train_in_processes(job, options);
+  const int lanes = front_door::lanes_of(job);
+  return front_door::train_on(
+      [&](int64_t) { return std::make_unique<engines::LocalEngine>(lanes); }, job, options);
 }
 
 }  // namespace superstep

@@ -164,6 +164,15 @@ Metrics metrics_of(const Evaluation& e, const std::vector<std::string>& class_na
   return m;
 }
 
+namespace {
+
+// A figure that is not finite is null in JSON.
+double number_of(const nlohmann::ordered_json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+}  // namespace
+
 std::string Metrics::to_json(int indent) const {
   nlohmann::ordered_json j;
   j["rows"] = rows;
@@ -197,6 +206,46 @@ std::string Metrics::to_json(int indent) const {
   put("r2", r2);
   put("squared_error", squared_error);
   return j.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+Metrics Metrics::from_json(std::string_view text) {
+  Metrics m;
+  try {
+    const auto j = nlohmann::ordered_json::parse(text);
+    m.rows = j.at("rows").get<int64_t>();
+    m.loss = number_of(j.at("loss"));
+    const auto take = [&](const char* name, std::optional<double>& value) {
+      if (j.contains(name)) value = number_of(j.at(name));
+    };
+    take("error", m.error);
+    take("accuracy", m.accuracy);
+    take("macro_f1", m.macro_f1);
+    if (j.contains("confusion")) {
+      m.class_names = j.at("confusion").at("classes").get<std::vector<std::string>>();
+      for (const auto& row : j.at("confusion").at("counts"))
+        for (const auto& count : row) m.confusion.push_back(count.get<int64_t>());
+      for (const auto& [name, c] : j.at("per_class").items())
+        m.per_class.push_back({.name = name,
+                               .rows = c.at("rows").get<int64_t>(),
+                               .precision = number_of(c.at("precision")),
+                               .recall = number_of(c.at("recall")),
+                               .f1 = number_of(c.at("f1"))});
+    }
+    take("auroc", m.auroc);
+    take("average_precision", m.average_precision);
+    take("log_loss", m.log_loss);
+    take("brier", m.brier);
+    take("threshold", m.threshold);
+    take("precision", m.precision);
+    take("recall", m.recall);
+    take("rmse", m.rmse);
+    take("mae", m.mae);
+    take("r2", m.r2);
+    take("squared_error", m.squared_error);
+  } catch (const nlohmann::ordered_json::exception& error) {
+    throw DataError("metrics that cannot be read: {}", error.what());
+  }
+  return m;
 }
 
 std::string Metrics::headline() const {

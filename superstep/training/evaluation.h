@@ -61,6 +61,8 @@ struct Metrics {
 
   /// One JSON object, without a line break unless `indent` is 0 or more.
   [[nodiscard]] std::string to_json(int indent = -1) const;
+  /// What to_json() wrote. Throws DataError where it is none.
+  static Metrics from_json(std::string_view text);
   /// "error 1.67%" or "rmse 0.62": the figure that a person asks for first.
   [[nodiscard]] std::string headline() const;
 };

@@ -1,0 +1,27 @@
+#include "superstep/engines/remote.h"
+
+#include "superstep/base/floating_point.h"
+
+namespace superstep::engines {
+
+EngineResult RemoteEngine::run(const reduce::Program& program, const cluster::Stage& stage,
+                               cluster::RunOptions options) {
+  const FloatingPointScope floating_point;
+  const cluster::Traffic before = server_.traffic();
+  options.traffic = [this] { return server_.traffic(); };
+  const Bytes identity = options.job;
+  cluster::Coordinator coordinator(program, std::move(options));
+  server_.attach(coordinator, stage, identity);
+  struct Detach {
+    cluster::transport::Server& server;
+    ~Detach() { server.detach(); }
+  };
+  const Detach detach{server_};
+  EngineResult result{.run = coordinator.run(), .units_by_lane = {}};
+  const cluster::Traffic after = server_.traffic();
+  result.bytes_in = after.in - before.in;
+  result.bytes_out = after.out - before.out;
+  return result;
+}
+
+}  // namespace superstep::engines

@@ -1,0 +1,27 @@
+// An engine whose workers are other processes, here or on other machines: they dial, join, and
+// compute what they lease. Who starts them is not its business.
+#pragma once
+
+#include "superstep/cluster/transport/server.h"
+#include "superstep/engines/engine.h"
+
+namespace superstep::engines {
+
+class RemoteEngine : public Engine {
+ public:
+  /// Listens; `lanes`: how many are expected, for people.
+  RemoteEngine(cluster::transport::ServerOptions options, int lanes)
+      : server_(std::move(options)), lanes_(lanes) {}
+  /// options.job is what a worker's program must have as its identity.
+  EngineResult run(const reduce::Program& program, const cluster::Stage& stage,
+                   cluster::RunOptions options) override;
+  [[nodiscard]] int lanes() const override { return lanes_; }
+  /// host:port that workers dial.
+  [[nodiscard]] std::string address() const { return server_.address(); }
+
+ private:
+  cluster::transport::Server server_;
+  int lanes_;
+};
+
+}  // namespace superstep::engines

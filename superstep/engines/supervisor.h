@@ -1,0 +1,31 @@
+// The process engine: starts a coordinator and its workers as processes of this machine, and starts
+// again what dies. It decides nothing about the job: what to do it hears from the coordinator, over
+// the pipe protocol that all engines speak (docs/pipe-protocol.md).
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "superstep/engines/child_process.h"
+
+namespace superstep::engines {
+
+struct SupervisorOptions {
+  std::vector<std::string> coordinator;  ///< How it is started.
+  std::vector<std::string> worker;       ///< Likewise; "--coordinator", ADDRESS follow.
+  ChildProcess::Environment environment;
+  nlohmann::ordered_json* job = nullptr;  ///< What a coordinator hears first: event "job".
+  std::function<void(const nlohmann::ordered_json&)> on_event;  ///< Events not meant for an engine.
+  std::stop_token stop;
+  /// A coordinator that dies so often, or workers that do, without a round between ends the job.
+  int most_deaths = 5;
+};
+
+/// Runs a job to its end and returns the coordinator's last word: event "done" or "failed". Throws
+/// Error where coordinator or workers die again and again. Leaves no process behind.
+nlohmann::ordered_json supervise(const SupervisorOptions& options);
+
+}  // namespace superstep::engines

@@ -1,0 +1,88 @@
+// Training with workers in other processes: the three parts that such a job is made of.
+#include <nlohmann/json.hpp>
+
+#include "superstep/base/certificates.h"
+#include "superstep/base/hash.h"
+#include "superstep/cluster/transport/client.h"
+#include "superstep/engines/remote.h"
+#include "superstep/engines/supervisor.h"
+#include "superstep/front_door/pipe.h"
+#include "superstep/front_door/runs.h"
+#include "superstep/front_door/stages.h"
+#include "superstep/front_door/train_on.h"
+
+namespace superstep {
+namespace transport = cluster::transport;
+
+namespace {
+
+// Text, so that an environment variable can hold it.
+std::string make_secret_text() {
+  const Bytes secret = make_secret();
+  return sha256_hex(secret.data(), secret.size());
+}
+
+}  // namespace
+
+TrainResult coordinate(Job& job, const CoordinateOptions& options) {
+  const auto make_engine = [&](int64_t attempt) {
+    auto engine = std::make_unique<engines::RemoteEngine>(
+        transport::ServerOptions{
+            .listen = options.listen,
+            .link = {.secret = options.secret},
+            .job_id = options.job_id.empty() ? job.job.name : options.job_id,
+            .attempt = attempt},
+        front_door::lanes_of(job));
+    if (options.listening) options.listening(engine->address());
+    return engine;
+  };
+  return front_door::train_on(make_engine, job, options.train);
+}
+
+bool work(const WorkOptions& options) {
+  std::string reason;
+  const transport::WorkEnd end = transport::work(
+      {.coordinator = options.coordinator,
+       .link = {.secret = options.secret},
+       .lanes = options.lanes,
+       .patience = options.patience,
+       .stop = options.stop},
+      [](const cluster::Stage& stage) {
+        front_door::StageProgram made = front_door::make_program(stage);
+        return transport::MadeProgram{std::move(made.program), std::move(made.identity)};
+      },
+      &reason);
+  switch (end) {
+    case transport::WorkEnd::kDone:
+    case transport::WorkEnd::kStopped:
+      return true;
+    case transport::WorkEnd::kRefused:
+      throw Error(fmt::format("{} refused this worker: {}", options.coordinator, reason));
+    case transport::WorkEnd::kLost:
+      break;
+  }
+  throw Error(fmt::format("no coordinator at {} for {:.0f} s: {}", options.coordinator,
+                          options.patience, reason));
+}
+
+TrainResult front_door::train_in_processes(Job& job, const TrainOptions& options) {
+  front_door::make_paths_absolute(job);
+  front_door::Json told{{"event", "job"},
+            {"job", job.document.to_toml(/*with_comments=*/false, /*only_changed=*/true)},
+            {"id", make_secret_text()},
+            {"resume", options.resume},
+            {"listen", "127.0.0.1:0"}};
+  TrainListener silent;
+  TrainListener& listener = options.listener ? *options.listener : silent;
+  const front_door::Json last = engines::supervise(
+      {.coordinator = {options.program, "coordinator", "--supervised"},
+       .worker = {options.program, "worker", "--supervised"},
+       .environment = {{kSecretVariable, make_secret_text()}},
+       .job = &told,
+       .on_event = [&](const front_door::Json& event) { front_door::hear(event, listener); },
+       .stop = options.stop});
+  if (last.at("event") == "failed") front_door::throw_failure(last);
+  return front_door::result_of(last);
+}
+
+}  // namespace superstep

@@ -1,0 +1,45 @@
+// What an engine and its child, the coordinator, say to each other: one JSON object a line, over
+// the child's standard input and output; the key "event" says what it is. docs/pipe-protocol.md.
+#pragma once
+
+#include <iosfwd>
+#include <mutex>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "superstep/superstep.h"
+
+namespace superstep::front_door {
+
+using Json = nlohmann::ordered_json;
+
+/// Tells what a training does, line by line. May be used by many threads.
+class PipeTeller : public TrainListener {
+ public:
+  explicit PipeTeller(std::ostream& out) : out_(out) {}
+  void on_data(const DataSummary& data) override;
+  void on_model(const ModelSummary& model) override;
+  void on_phase(const std::string& phase, int64_t epochs) override;
+  void on_round(const cluster::RoundDone& done) override;
+  void listening(const std::string& address);
+  void want(int workers);
+  void run(const std::string& folder);
+  void done(const TrainResult& result);
+  void failed(const std::exception& error);
+
+ private:
+  void say(const Json& line);
+
+  std::ostream& out_;
+  std::mutex mutex_;
+  double told_ = 0;  // when a superstep was told of last, in seconds of the monotonic clock
+};
+
+/// Passes an event of the five kinds that a listener hears on to it; false for any other.
+bool hear(const Json& event, TrainListener& listener);
+/// What PipeTeller::done() told.
+TrainResult result_of(const Json& event);
+/// Throws what PipeTeller::failed() told, as the type that it was.
+[[noreturn]] void throw_failure(const Json& event);
+
+}  // namespace superstep::front_door
