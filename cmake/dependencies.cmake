@@ -19,6 +19,11 @@ if(NOT SUPERSTEP_MINIMAL)
   endif()
 endif()
 
+if(SUPERSTEP_GRPC)
+  find_package(Protobuf REQUIRED)
+  find_package(gRPC CONFIG REQUIRED)
+endif()
+
 if(SUPERSTEP_TESTS)
   find_package(GTest REQUIRED)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)

@@ -4,6 +4,7 @@
 #
 # x.cpp goes into the library superstep_<name>, x_test.cpp into <name>_test, and each x_fuzz.cpp is a
 # program of its own: a libFuzzer target under clang, otherwise a replay of its corpus, run by ctest.
+# EXCLUDE holds expressions: files that are left to another target, or out of this build.
 # LINK names libraries that stay behind the folder's fence: their headers reach no other folder.
 
 find_program(CCACHE ccache)
@@ -35,9 +36,12 @@ if(SUPERSTEP_MINIMAL)
 endif()
 
 function(superstep_folder name)
-  cmake_parse_arguments(FOLDER "" "" "DEPENDS;LINK;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(FOLDER "" "" "DEPENDS;LINK;TEST_LINK;EXCLUDE" ${ARGN})
   set(library superstep_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
+  foreach(exclude ${FOLDER_EXCLUDE})
+    list(FILTER sources EXCLUDE REGEX ${exclude})
+  endforeach()
   set(tests ${sources})
   set(fuzzers ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|main)\\.cpp$")

@@ -13,8 +13,9 @@ cd "$(dirname "$0")/.."
 
 level=${1:-build}
 build_packages=(ca-certificates ccache cmake g++ libbenchmark-dev libcli11-dev libfmt-dev libgtest-dev
-  libpng-dev libspdlog-dev libssl-dev libtomlplusplus-dev libxxhash-dev make maven ninja-build
-  nlohmann-json3-dev pkg-config python3 python3-venv unzip zlib1g-dev)
+  libgrpc++-dev libpng-dev libprotobuf-dev libspdlog-dev libssl-dev libtomlplusplus-dev libxxhash-dev
+  make maven ninja-build nlohmann-json3-dev pkg-config protobuf-compiler protobuf-compiler-grpc python3
+  python3-venv unzip zlib1g-dev)
 test_packages=(clang-14 libclang-rt-14-dev llvm-14)
 lint_packages=(clang-format-14 clang-tidy-14)
 

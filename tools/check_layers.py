@@ -18,7 +18,7 @@ import unittest
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 FOLDER_CALL = re.compile(r"superstep_folder\(\s*(\w+)([^)]*)\)")
-KEYWORDS = {"DEPENDS", "LINK", "TEST_LINK"}
+KEYWORDS = {"DEPENDS", "LINK", "TEST_LINK", "EXCLUDE"}
 FRONT_DOOR = "front_door"  # what lies in superstep/ itself belongs to this folder
 
 
@@ -68,9 +68,15 @@ def check_fences(header, source, fences):
         if source.suffix != ".cpp":
             return f"<{header}> may stand in .cpp files only"
         # A test may make foreign bytes by hand.
-        if not ({"*", folder_of(source)} & folders or source.name.endswith("_test.cpp")):
+        inside = any(f == "*" or source.is_relative_to(f) for f in folders)
+        if not (inside or source.name.endswith("_test.cpp")):
             return f"<{header}> may be included in {', '.join(sorted(folders))} only"
     return None
+
+
+def folder_of_target(name, ranks):
+    """The folder of a library: cluster, and cluster_transport for the part of it in a folder below."""
+    return name if name in ranks else name.rpartition("_")[0]
 
 
 def check_cmake(text, ranks):
@@ -79,15 +85,19 @@ def check_cmake(text, ranks):
     for call in FOLDER_CALL.finditer(text):
         name, words, keyword = call[1], call[2].split(), None
         line = text.count("\n", 0, call.start()) + 1
-        if name not in ranks:
+        own = folder_of_target(name, ranks)
+        if own not in ranks:
             yield line, f"folder '{name}' has no rank in superstep/LAYERS"
             continue
         for word in words:
             if word in KEYWORDS:
                 keyword = word
-            elif keyword == "DEPENDS" and ranks.get(word, ranks[name]) >= ranks[name]:
-                yield line, (f"{name} (rank {ranks[name]}) DEPENDS on {word} "
-                             f"(rank {ranks.get(word, 'none')}); only lower ranks may be named")
+            elif keyword == "DEPENDS":
+                folder = folder_of_target(word, ranks)
+                part_of_it = folder == own and name != own and word == own
+                if not part_of_it and ranks.get(folder, ranks[own]) >= ranks[own]:
+                    yield line, (f"{name} (rank {ranks[own]}) DEPENDS on {word} "
+                                 f"(rank {ranks.get(folder, 'none')}); only lower ranks may be named")
 
 
 def check(root):
@@ -186,6 +196,20 @@ class SelfTest(unittest.TestCase):
         self.assertIn("superstep/tensor/CMakeLists.txt:2: tensor (rank 1) DEPENDS on config (rank 1)",
                       self.one({"superstep/tensor/CMakeLists.txt":
                                 "# tensors\nsuperstep_folder(tensor DEPENDS base config LINK cli)\n"}))
+
+    def test_a_part_of_a_folder_depends_on_it_but_not_the_other_way_round(self):
+        self.assertEqual(self.offences({
+            "superstep/tensor/part/CMakeLists.txt": "superstep_folder(tensor_part DEPENDS tensor base)\n",
+            "superstep/cli/CMakeLists.txt": "superstep_folder(cli DEPENDS tensor_part)\n"}), [])
+        self.assertIn("tensor (rank 1) DEPENDS on tensor_part (rank 1)",
+                      self.one({"superstep/tensor/CMakeLists.txt":
+                                "superstep_folder(tensor DEPENDS tensor_part)\n"}))
+
+    def test_a_fence_may_be_a_part_of_a_folder(self):
+        self.LAYERS = self.LAYERS.replace("zlib.h base", "zlib.h tensor/part")
+        self.assertIn("superstep/tensor/a.cpp:1: <zlib.h> may be included in tensor/part only",
+                      self.one({"superstep/tensor/part/a.cpp": "#include <zlib.h>\n",
+                                "superstep/tensor/a.cpp": "#include <zlib.h>\n"}))
 
     def test_a_line_of_LAYERS_that_cannot_be_read_is_named(self):
         with tempfile.TemporaryDirectory() as folder:

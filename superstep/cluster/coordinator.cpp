@@ -14,7 +14,7 @@ using reduce::Round;
 using std::chrono::steady_clock;
 
 // How long the coordinator sleeps when nothing is said; its clock ticks at least as often.
-constexpr auto kTick = std::chrono::milliseconds(500);
+constexpr double kTickSeconds = 0.5;
 
 double clock_seconds() {
   return std::chrono::duration<double>(steady_clock::now().time_since_epoch()).count();
@@ -42,11 +42,11 @@ Visitor(F...) -> Visitor<F...>;
 
 }  // namespace
 
-// A worker's way in: stamps what it says with its number.
+// A worker's way in: stamps what it says with its number. Also the way to it, until it leaves.
 class Coordinator::Door : public CoordinatorPort {
  public:
-  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes_of_worker)
-      : worker(port), lanes(lanes_of_worker), coordinator_(coordinator), id_(id) {}
+  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes)
+      : coordinator_(coordinator), id_(id), worker_(&port), lanes_(lanes) {}
   void notice(Notice notice) override { coordinator_.post(NoticeMessage{id_, std::move(notice)}); }
   void beat(LeaseId lease, uint64_t beats) override {
     coordinator_.post(BeatMessage{id_, lease, beats});
@@ -59,12 +59,28 @@ class Coordinator::Door : public CoordinatorPort {
     coordinator_.post(FailedMessage{id_, lease, std::move(error)});
   }
 
-  WorkerPort& worker;
-  const int lanes;
+  /// Calls `say` with the worker, or not at all once it has left.
+  template <class Say>
+  void tell(Say&& say) {
+    const std::scoped_lock lock(mutex_);
+    if (worker_) say(*worker_);
+  }
+  void close() {
+    const std::scoped_lock lock(mutex_);
+    worker_ = nullptr;
+  }
+  [[nodiscard]] int lanes() {
+    const std::scoped_lock lock(mutex_);
+    return worker_ ? lanes_ : 0;
+  }
+  [[nodiscard]] WorkerId id() const { return id_; }
 
  private:
   Coordinator& coordinator_;
-  WorkerId id_;
+  const WorkerId id_;
+  std::mutex mutex_;  // held while the worker is told something: then it cannot leave
+  WorkerPort* worker_;
+  const int lanes_;
 };
 
 Coordinator::Coordinator(const reduce::Program& program, RunOptions options)
@@ -81,19 +97,37 @@ Coordinator::~Coordinator() = default;
 
 double Coordinator::now() const { return clock_seconds() - started_; }
 
-int Coordinator::lanes() const {
+Coordinator::Door& Coordinator::door(WorkerId worker) {
+  const std::scoped_lock lock(mutex_);
+  return *doors_.at(worker);
+}
+
+std::vector<Coordinator::Door*> Coordinator::doors() {
+  const std::scoped_lock lock(mutex_);
+  std::vector<Door*> all;
+  for (auto& [id, door] : doors_) all.push_back(door.get());
+  return all;
+}
+
+int Coordinator::lanes() {
   int lanes = 0;
-  for (const auto& [id, door] : doors_) lanes += door->lanes;
+  for (Door* door : doors()) lanes += door->lanes();
   return lanes;
 }
 
-CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes) {
+CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes, std::string host) {
   const std::scoped_lock lock(mutex_);
   const auto id = static_cast<WorkerId>(doors_.size());
   auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes);
-  messages_.emplace_back(JoinedMessage{id, lanes});
+  messages_.emplace_back(JoinedMessage{id, lanes, std::move(host)});
   arrived_.notify_one();
   return *door;
+}
+
+void Coordinator::leave(CoordinatorPort& port) {
+  auto& door = dynamic_cast<Door&>(port);
+  door.close();
+  post(LeftMessage{door.id()});
 }
 
 void Coordinator::post(Message message) {
@@ -106,7 +140,7 @@ void Coordinator::post(Message message) {
 
 std::optional<Coordinator::Message> Coordinator::next_message() {
   std::unique_lock lock(mutex_);
-  arrived_.wait_for(lock, kTick, [&] { return !messages_.empty(); });
+  arrived_.wait_for(lock, std::chrono::duration<double>(kTickSeconds), [&] { return !messages_.empty(); });
   if (messages_.empty()) return std::nullopt;
   Message message = std::move(messages_.front());
   messages_.pop_front();
@@ -117,9 +151,12 @@ void Coordinator::add_update(WorkerId worker, LeaseId lease, ParamSet& update, i
   std::shared_ptr<SharedSum> sum;
   {
     const std::scoped_lock lock(mutex_);
-    if (auto found = claimed_.extract(lease)) sum = found.mapped();
+    const auto found = claimed_.find(lease);
+    if (found == claimed_.end() || found->second.worker != worker) return;  // not wanted any more
+    sum = std::move(found->second.sum);
+    claimed_.erase(found);
+    ++adding_;
   }
-  if (!sum) return;  // of a round long closed
   sum->add(update, weight);
   sum.reset();  // before the round can end
   post(ArrivedMessage{worker, lease});
@@ -129,7 +166,8 @@ RunResult Coordinator::run() {
   struct StopWorkers {
     Coordinator& coordinator;
     ~StopWorkers() {
-      for (auto& [id, door] : coordinator.doors_) door->worker.stop();
+      for (Door* door : coordinator.doors())
+        door->tell([](WorkerPort& worker) { worker.stop(); });
     }
   } const stop_workers{*this};
 
@@ -144,16 +182,22 @@ RunResult Coordinator::run() {
     round = program_.next(nullptr, state_);
   }
 
+  const auto traffic = [&] { return options_.traffic ? options_.traffic() : Traffic{}; };
+  Traffic before = traffic();
   while (round) {
     const double begin = now();
     run_round(*round);
     const reduce::Report report = program_.apply(*round, state_, sum_->sum(), blobs_);
+    const Traffic after = traffic();
     const RoundDone done{.round = *round,
                          .report = report,
                          .state = state_,
                          .seconds = now() - begin,
                          .compute_seconds = compute_seconds_,
-                         .lanes = lanes()};
+                         .lanes = lanes(),
+                         .bytes_in = after.in - before.in,
+                         .bytes_out = after.out - before.out};
+    before = after;
     if (options_.folder) options_.folder->append_metrics(metrics_line(done));
     if (options_.observer) options_.observer->on_round(done);
     ++result_.rounds;
@@ -206,16 +250,11 @@ void Coordinator::run_round(const Round& round) {
 
   auto shared = std::make_shared<ParamSet>(std::move(state_.shared));
   start_ = std::make_shared<const RoundStart>(round, std::move(spec), shared, schedule_.compares());
-  {
-    const std::scoped_lock lock(mutex_);
-    for (auto& [id, door] : doors_) door->worker.begin(start_);
-  }
+  for (Door* door : doors()) door->tell([&](WorkerPort& worker) { worker.begin(start_); });
   carry_out(schedule_.begin(static_cast<int>(units), now()));
   while (!round_done_) {
-    if (auto message = next_message())
-      handle(std::move(*message));
-    else
-      carry_out(schedule_.on(reduce::Tick{}, now()));
+    if (auto message = next_message()) handle(std::move(*message));
+    if (now() - last_tick_ >= kTickSeconds) tick();
   }
   result_.units += units;
 
@@ -228,7 +267,7 @@ void Coordinator::run_round(const Round& round) {
       private_states_[round.units[u].id] = std::move(after);
   }
   start_.reset();
-  for (auto& [id, door] : doors_) door->worker.begin(nullptr);
+  for (Door* door : doors()) door->tell([](WorkerPort& worker) { worker.begin(nullptr); });
   // A unit that nobody waits for may still read the old state: then it keeps it, and we a copy.
   if (shared.use_count() == 1) {
     // use_count() orders nothing; letting go of a copy does: what the lanes read, they read before.
@@ -239,12 +278,40 @@ void Coordinator::run_round(const Round& round) {
   }
 }
 
+// A tick may void claims. An update that is being added cannot be taken back, so none is voided
+// while one is: the next tick is soon.
+void Coordinator::tick() {
+  std::vector<reduce::Action> actions;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (adding_ > 0) return;
+    last_tick_ = now();
+    actions = schedule_.on(reduce::Tick{}, last_tick_);
+    for (const auto& action : actions) {
+      if (const auto* drop = std::get_if<reduce::Drop>(&action)) claimed_.erase(drop->lease);
+      if (const auto* expel = std::get_if<reduce::Expel>(&action))
+        std::erase_if(claimed_, [&](const auto& c) { return c.second.worker == expel->worker; });
+    }
+  }
+  carry_out(actions);
+}
+
 void Coordinator::handle(Message message) {
   std::visit(
       Visitor{
           [&](JoinedMessage& joined) {
-            if (start_) doors_.at(joined.worker)->worker.begin(start_);
-            carry_out(schedule_.on(reduce::Joined{joined.worker, joined.lanes}, now()));
+            if (start_)
+              door(joined.worker).tell([&](WorkerPort& worker) { worker.begin(start_); });
+            carry_out(schedule_.on(
+                reduce::Joined{joined.worker, joined.lanes, std::move(joined.host)}, now()));
+          },
+          [&](LeftMessage& left) {
+            {
+              const std::scoped_lock lock(mutex_);
+              std::erase_if(claimed_,
+                            [&](const auto& c) { return c.second.worker == left.worker; });
+            }
+            carry_out(schedule_.on(reduce::Lost{left.worker}, now()));
           },
           [&](NoticeMessage& said) {
             const auto lease = said.notice.lease;
@@ -259,6 +326,10 @@ void Coordinator::handle(Message message) {
             carry_out(schedule_.on(reduce::Stopped{stopped.worker, stopped.lease}, now()));
           },
           [&](ArrivedMessage& arrived) {
+            {
+              const std::scoped_lock lock(mutex_);
+              --adding_;
+            }
             const auto actions =
                 schedule_.on(reduce::Arrived{arrived.worker, {arrived.lease}}, now());
             for (const auto& action : actions) {
@@ -286,25 +357,27 @@ void Coordinator::carry_out(const std::vector<reduce::Action>& actions) {
               units_of_leases_[grant.lease] = grant.unit;
               const auto id = start_->round.units.at(static_cast<size_t>(grant.unit)).id;
               const auto found = private_states_.find(id);
-              doors_.at(grant.worker)
-                  ->worker.grant(grant.lease, grant.unit,
-                                 found == private_states_.end() ? Bytes{} : found->second);
+              Bytes before = found == private_states_.end() ? Bytes{} : found->second;
+              door(grant.worker).tell([&](WorkerPort& worker) {
+                worker.grant(grant.lease, grant.unit, std::move(before));
+              });
             },
             [&](const reduce::Push& push) {
               {
                 const std::scoped_lock lock(mutex_);
-                claimed_[push.lease] = sum_;
+                claimed_[push.lease] = {push.worker, sum_};
               }
-              doors_.at(push.worker)->worker.push(push.lease);
+              door(push.worker).tell([&](WorkerPort& worker) { worker.push(push.lease); });
             },
             [&](const reduce::Drop& drop) {
               notices_.erase(drop.lease);
-              doors_.at(drop.worker)->worker.drop(drop.lease);
+              door(drop.worker).tell([&](WorkerPort& worker) { worker.drop(drop.lease); });
             },
             [&](const reduce::Fold&) {},
             [&](const reduce::Discard&) {},
             [&](const reduce::Expel& expel) {
               log::warning("worker {} is no longer waited for: {}", expel.worker, expel.reason);
+              door(expel.worker).tell([&](WorkerPort& worker) { worker.expel(expel.reason); });
             },
             [&](const reduce::Conflict& conflict) {
               result_.reproducible = false;

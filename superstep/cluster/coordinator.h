@@ -11,11 +11,13 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -58,6 +60,7 @@ struct RunOptions {
   std::optional<Resume> resume = {};      ///< Where to go on from.
   std::stop_token stop = {};  ///< Asked between rounds; a checkpoint is written before stopping.
   Observer* observer = nullptr;
+  std::function<Traffic()> traffic = {};  ///< What went through transports so far; none: nothing.
 };
 
 struct RunResult {
@@ -75,9 +78,13 @@ class Coordinator {
   Coordinator(const reduce::Program& program, RunOptions options);
   ~Coordinator();
 
-  /// A worker of so many lanes joins; `port` must live until leave() or the end of run().
-  /// Returns the worker's way to speak to the coordinator.
-  CoordinatorPort& join(WorkerPort& port, int lanes);
+  /// A worker of so many lanes joins; `port` must live until leave() or the end of run(). `host` is
+  /// where it runs: a unit that kills workers is told from a host that does; empty: one of its own.
+  /// Returns the worker's way to speak to the coordinator, good for as long as the coordinator.
+  CoordinatorPort& join(WorkerPort& port, int lanes, std::string host = {});
+  /// The worker is gone, and its leases go back. No call through `door` may be under way, since what
+  /// it delivers counts either before this or not at all. Afterwards `port` is not called any more.
+  void leave(CoordinatorPort& door);
 
   /// Runs the job to its end, or until the stop token asks. Throws what a unit threw.
   RunResult run();
@@ -87,6 +94,10 @@ class Coordinator {
   struct JoinedMessage {
     WorkerId worker;
     int lanes;
+    std::string host;
+  };
+  struct LeftMessage {
+    WorkerId worker;
   };
   struct NoticeMessage {
     WorkerId worker;
@@ -110,33 +121,43 @@ class Coordinator {
     LeaseId lease;
     std::exception_ptr error;
   };
-  using Message = std::variant<JoinedMessage, NoticeMessage, BeatMessage, StoppedMessage,
-                               ArrivedMessage, FailedMessage>;
+  using Message = std::variant<JoinedMessage, LeftMessage, NoticeMessage, BeatMessage,
+                               StoppedMessage, ArrivedMessage, FailedMessage>;
 
+  /// An update that was asked for: who may add it, to which sum.
+  struct Claim {
+    WorkerId worker;
+    std::shared_ptr<SharedSum> sum;
+  };
+
+  [[nodiscard]] Door& door(WorkerId worker);
+  [[nodiscard]] std::vector<Door*> doors();
   void post(Message message);
   std::optional<Message> next_message();
   void begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int64_t units);
   /// Computes one round everywhere and leaves its sum, blobs and private states in place.
   void run_round(const reduce::Round& round);
   void handle(Message message);
+  void tick();
   void carry_out(const std::vector<reduce::Action>& actions);
   void add_update(WorkerId worker, LeaseId lease, ParamSet& update, int64_t weight);
   [[noreturn]] void rethrow(const FailedMessage& failed) const;
   [[nodiscard]] double now() const;
-  [[nodiscard]] int lanes() const;
+  [[nodiscard]] int lanes();
 
   const reduce::Program& program_;
   RunOptions options_;
   reduce::Schedule schedule_;
   std::unique_ptr<Checkpointer> checkpointer_;
-  double started_;
+  double started_, last_tick_ = 0;
 
   // Shared with the threads of workers.
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<Message> messages_;
   std::map<WorkerId, std::unique_ptr<Door>> doors_;
-  std::unordered_map<LeaseId, std::shared_ptr<SharedSum>> claimed_;  // leases that may be added
+  std::unordered_map<LeaseId, Claim> claimed_;  // leases that may be added
+  int adding_ = 0;  // leases that are being added, or were and the schedule does not know it yet
 
   // The coordinator's own thread alone.
   reduce::State state_;

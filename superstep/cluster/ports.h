@@ -41,10 +41,16 @@ struct Notice {
   double compute_seconds = 0;
 };
 
+/// Bytes that went through a transport, seen from the coordinator.
+struct Traffic {
+  int64_t in = 0, out = 0;
+};
+
 /// What a coordinator says to one worker. Calls return at once and may come from any thread.
 class WorkerPort {
  public:
   virtual ~WorkerPort() = default;
+  /// A round begins; null: it has ended, and its state is to be let go of.
   virtual void begin(std::shared_ptr<const RoundStart> start) = 0;
   /// Compute unit `unit` of the round begun last.
   virtual void grant(LeaseId lease, int unit, Bytes private_state) = 0;
@@ -52,6 +58,8 @@ class WorkerPort {
   virtual void drop(LeaseId lease) = 0;
   /// No more leases; what is being computed is not wanted.
   virtual void stop() = 0;
+  /// It was silent for too long and its leases are void; it may join again as a new worker.
+  virtual void expel(const std::string& /*reason*/) { stop(); }
 };
 
 /// What a worker says to its coordinator. Safe from many threads at once.
