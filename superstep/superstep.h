@@ -20,6 +20,7 @@
 
 #include "superstep/cluster/coordinator.h"
 #include "superstep/engines/local.h"
+#include "superstep/front_door/credentials.h"
 #include "superstep/front_door/job.h"
 #include "superstep/models/model.h"
 #include "superstep/training/evaluation.h"
@@ -83,7 +84,7 @@ TrainResult train(Job& job, const TrainOptions& options = {});
 struct CoordinateOptions {
   std::string listen = "127.0.0.1:0";   ///< host:port; port 0: any that is free.
   std::string job_id = {};              ///< The same at every attempt; "": the job's name.
-  Bytes secret = {};                    ///< What workers must know.
+  Credentials credentials = {};         ///< What workers must know.
   std::function<void(const std::string&)> listening = {};  ///< Hears host:port.
   TrainOptions train = {};
 };
@@ -92,14 +93,14 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options);
 /// A worker: computes for the coordinator at host:port until the job is done.
 struct WorkOptions {
   std::string coordinator;
-  Bytes secret = {};
-  int lanes = 1;                        ///< Threads.
+  Credentials credentials = {};
+  int lanes = 0;                        ///< Threads; 0: one a core.
   double patience = 120;                ///< Seconds without a coordinator before it gives up.
   std::stop_token stop = {};
 };
-/// True: the job is done, or the stop token asked. Throws Error where the coordinator refused this
-/// worker or is gone.
-bool work(const WorkOptions& options);
+/// Returns once the job is done, or the stop token asked. Throws Error where the coordinator refused
+/// this worker or is gone.
+void work(const WorkOptions& options);
 
 /// How a model does on data that hold the label.
 struct EvaluateOptions {

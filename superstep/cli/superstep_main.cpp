@@ -10,9 +10,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 
 #include "superstep/base/log.h"
+#include "superstep/cli/cluster_verbs.h"
 #include "superstep/cli/signals.h"
 #include "superstep/cli/training_view.h"
 #include "superstep/superstep.h"
@@ -49,9 +51,7 @@ struct TrainArguments {
   bool resume = false, json = false, quiet = false;
 };
 
-int run_train(const TrainArguments& arguments, bool workers_given) {
-  const std::stop_token stop = cli::stop_on_signals();
-  Job job;
+void load_job(Job& job, const TrainArguments& arguments, bool workers_given) {
   const std::filesystem::path target(arguments.target);
   if (std::filesystem::exists(target / "job.toml")) {
     if (!arguments.resume)
@@ -70,7 +70,14 @@ int run_train(const TrainArguments& arguments, bool workers_given) {
   if (!arguments.engine.empty()) job.set("engine.kind=" + arguments.engine);
   if (workers_given) job.set(fmt::format("engine.workers={}", arguments.workers));
   for (const std::string& assignment : arguments.assignments) job.set(assignment);
+}
 
+// Trains by `train` and shows it.
+int run_train(const TrainArguments& arguments, bool workers_given,
+              const std::function<TrainResult(Job&, const TrainOptions&)>& train) {
+  const std::stop_token stop = cli::stop_on_signals();
+  Job job;
+  load_job(job, arguments, workers_given);
   cli::TrainingView view(std::cerr, progress_style());
   TrainListener silent;
   TrainListener* listener = arguments.quiet ? &silent : &view;
@@ -158,35 +165,43 @@ int main(int argc, char** argv) {
     std::cerr << fmt::format("wrote {0}\nnext   superstep train {0}\n", init_out);
   });
 
+  TrainArguments train_arguments;
+  CLI::Option* workers = nullptr;
+  const auto add_train_options = [&](CLI::App& command) {
+    command
+        .add_option("target", train_arguments.target,
+                    "A job file (.toml), a table (CSV, TSV or IDX), or with --resume a run's folder");
+    command.add_option("--label", train_arguments.label,
+                       "What to predict: a column's name, or its number from 0");
+    command
+        .add_option("--phases", train_arguments.phases,
+                    "Run only these: pretrain, finetune [both]. One pretraining serves many "
+                    "finetunings, with --start")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    command.add_option("--start", train_arguments.start,
+                       "Go on from this model's weights: a model file or a run's folder");
+    command
+        .add_option("--set", train_arguments.assignments,
+                    "Any key of the job: --set finetune.epochs=30 (more than once)")
+        ->allow_extra_args(false);
+    command.add_flag("--resume", train_arguments.resume, "Go on with a run that was stopped");
+    command.add_flag("--json", train_arguments.json, "Print the final figures as JSON");
+    command.add_flag("--quiet", train_arguments.quiet, "No progress");
+  };
   auto* train_command =
       app.add_subcommand("train", "Train a model from a job file, or from data and a label alone");
-  TrainArguments train_arguments;
-  train_command
-      ->add_option("target", train_arguments.target,
-                   "A job file (.toml), a table (CSV, TSV or IDX), or with --resume a run's folder")
-      ->required();
-  train_command->add_option("--label", train_arguments.label,
-                            "What to predict: a column's name, or its number from 0");
-  train_command
-      ->add_option("--phases", train_arguments.phases,
-                   "Run only these: pretrain, finetune [both]. One pretraining serves many "
-                   "finetunings, with --start")
-      ->delimiter(',')
-      ->allow_extra_args(false);
-  train_command->add_option("--start", train_arguments.start,
-                            "Go on from this model's weights: a model file or a run's folder");
-  train_command->add_option("--engine", train_arguments.engine, "Where workers run: local");
-  auto* workers =
-      train_command->add_option("--workers", train_arguments.workers,
-                                "How many workers; changes the time, never the model [one a core]");
-  train_command
-      ->add_option("--set", train_arguments.assignments,
-                   "Any key of the job: --set finetune.epochs=30 (more than once)")
-      ->allow_extra_args(false);
-  train_command->add_flag("--resume", train_arguments.resume, "Go on with a run that was stopped");
-  train_command->add_flag("--json", train_arguments.json, "Print the final figures as JSON");
-  train_command->add_flag("--quiet", train_arguments.quiet, "No progress");
-  train_command->callback([&] { status = run_train(train_arguments, workers->count() > 0); });
+  add_train_options(*train_command);
+  train_command->get_option("target")->required();
+  train_command->add_option("--engine", train_arguments.engine,
+                            "Where workers run: local, process [local]");
+  workers = train_command->add_option(
+      "--workers", train_arguments.workers,
+      "How many workers; changes the time, never the model [one a core]");
+  train_command->callback([&] {
+    status = run_train(train_arguments, workers->count() > 0,
+                       [](Job& job, const TrainOptions& options) { return train(job, options); });
+  });
 
   const char* model_help = "A model file, a run's folder, or a folder of runs (its latest)";
   auto* evaluate_command =
@@ -281,6 +296,29 @@ int main(int argc, char** argv) {
     for (const std::string& path : render(model, render_options))
       std::cout << path << '\n';
   });
+
+  auto* coordinator_command = app.add_subcommand(
+      "coordinator", "Train with workers that are started elsewhere, by superstep worker");
+  cli::CoordinatorArguments coordinator_arguments;
+  add_train_options(*coordinator_command);
+  cli::add_coordinator_options(*coordinator_command, coordinator_arguments);
+  coordinator_command->callback([&] {
+    if (coordinator_arguments.supervised) {
+      status = cli::coordinate_supervised();
+      return;
+    }
+    if (train_arguments.target.empty())
+      throw ConfigError("coordinator: wanted a job file, a table, or with --resume a run's folder");
+    status = run_train(train_arguments, false, [&](Job& job, const TrainOptions& options) {
+      return cli::coordinate_by_hand(job, coordinator_arguments, options);
+    });
+  });
+
+  auto* worker_command =
+      app.add_subcommand("worker", "Compute for a coordinator until its job is done");
+  cli::WorkerArguments worker_arguments;
+  cli::add_worker_options(*worker_command, worker_arguments);
+  worker_command->callback([&] { status = cli::work_until_done(worker_arguments); });
 
   try {
     check_verb(app, argc, argv);

@@ -11,6 +11,8 @@ namespace superstep::engines {
 struct EngineConfig {
   std::string kind = "local";
   int64_t workers = 0;
+  int64_t threads = 1;
+  bool tls = true;
   int64_t cache_mb = 64;
 
   void declare(config::Section& section);

@@ -16,12 +16,11 @@
 namespace superstep::engines {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 100ms;      // the longest that a request to stop waits
-constexpr auto kFarewell = 5s;     // for workers that were told that the job is done
 constexpr auto kLeastPause = 50ms; // before a worker is started again; doubles with each death
 
 class Supervisor {
@@ -141,7 +140,7 @@ class Supervisor {
   }
 
   void farewell() {
-    const auto until = Clock::now() + kFarewell;
+    const auto until = Clock::now() + std::chrono::duration<double>(options_.farewell);
     while (Clock::now() < until) {
       std::erase_if(workers_, [](const Worker& worker) { return worker.process->ended(); });
       if (workers_.empty()) return;

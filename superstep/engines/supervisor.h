@@ -17,15 +17,17 @@ struct SupervisorOptions {
   std::vector<std::string> coordinator;  ///< How it is started.
   std::vector<std::string> worker;       ///< Likewise; "--coordinator", ADDRESS follow.
   ChildProcess::Environment environment;
-  nlohmann::ordered_json* job = nullptr;  ///< What a coordinator hears first: event "job".
-  std::function<void(const nlohmann::ordered_json&)> on_event;  ///< Events not meant for an engine.
+  nlohmann::json* job = nullptr;  ///< What a coordinator hears first: event "job".
+  std::function<void(const nlohmann::json&)> on_event;  ///< Events not meant for an engine.
   std::stop_token stop;
   /// A coordinator that dies so often, or workers that do, without a round between ends the job.
   int most_deaths = 5;
+  /// Seconds that workers may take to end by themselves once the job is done.
+  double farewell = 5;
 };
 
 /// Runs a job to its end and returns the coordinator's last word: event "done" or "failed". Throws
 /// Error where coordinator or workers die again and again. Leaves no process behind.
-nlohmann::ordered_json supervise(const SupervisorOptions& options);
+nlohmann::json supervise(const SupervisorOptions& options);
 
 }  // namespace superstep::engines

@@ -1,9 +1,8 @@
 // Training with workers in other processes: the three parts that such a job is made of.
 #include <nlohmann/json.hpp>
 
-#include "superstep/base/certificates.h"
-#include "superstep/base/hash.h"
 #include "superstep/cluster/transport/client.h"
+#include "superstep/engines/local.h"
 #include "superstep/engines/remote.h"
 #include "superstep/engines/supervisor.h"
 #include "superstep/front_door/pipe.h"
@@ -16,10 +15,10 @@ namespace transport = cluster::transport;
 
 namespace {
 
-// Text, so that an environment variable can hold it.
-std::string make_secret_text() {
-  const Bytes secret = make_secret();
-  return sha256_hex(secret.data(), secret.size());
+constexpr const char* kLoopback = "127.0.0.1:0";
+
+transport::Link link_of(const Credentials& credentials) {
+  return {.secret = credentials.secret, .tls = credentials.tls};
 }
 
 }  // namespace
@@ -29,7 +28,7 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options) {
     auto engine = std::make_unique<engines::RemoteEngine>(
         transport::ServerOptions{
             .listen = options.listen,
-            .link = {.secret = options.secret},
+            .link = link_of(options.credentials),
             .job_id = options.job_id.empty() ? job.job.name : options.job_id,
             .attempt = attempt},
         front_door::lanes_of(job));
@@ -39,12 +38,12 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options) {
   return front_door::train_on(make_engine, job, options.train);
 }
 
-bool work(const WorkOptions& options) {
+void work(const WorkOptions& options) {
   std::string reason;
   const transport::WorkEnd end = transport::work(
       {.coordinator = options.coordinator,
-       .link = {.secret = options.secret},
-       .lanes = options.lanes,
+       .link = link_of(options.credentials),
+       .lanes = options.lanes == 0 ? engines::default_lanes() : options.lanes,
        .patience = options.patience,
        .stop = options.stop},
       [](const cluster::Stage& stage) {
@@ -55,7 +54,7 @@ bool work(const WorkOptions& options) {
   switch (end) {
     case transport::WorkEnd::kDone:
     case transport::WorkEnd::kStopped:
-      return true;
+      return;
     case transport::WorkEnd::kRefused:
       throw Error(fmt::format("{} refused this worker: {}", options.coordinator, reason));
     case transport::WorkEnd::kLost:
@@ -67,17 +66,19 @@ bool work(const WorkOptions& options) {
 
 TrainResult front_door::train_in_processes(Job& job, const TrainOptions& options) {
   front_door::make_paths_absolute(job);
+  job.engine.workers = front_door::lanes_of(job);
   front_door::Json told{{"event", "job"},
             {"job", job.document.to_toml(/*with_comments=*/false, /*only_changed=*/true)},
-            {"id", make_secret_text()},
+            {"id", make_credentials(kLoopback, false).secret},
             {"resume", options.resume},
-            {"listen", "127.0.0.1:0"}};
+            {"listen", kLoopback}};
   TrainListener silent;
   TrainListener& listener = options.listener ? *options.listener : silent;
   const front_door::Json last = engines::supervise(
       {.coordinator = {options.program, "coordinator", "--supervised"},
-       .worker = {options.program, "worker", "--supervised"},
-       .environment = {{kSecretVariable, make_secret_text()}},
+       .worker = {options.program, "worker", "--supervised", "--threads",
+                  fmt::format("{}", job.engine.threads)},
+       .environment = {{kCredentialsVariable, make_credentials(kLoopback, false).to_text()}},
        .job = &told,
        .on_event = [&](const front_door::Json& event) { front_door::hear(event, listener); },
        .stop = options.stop});

@@ -74,7 +74,7 @@ void PipeTeller::listening(const std::string& address) {
 
 void PipeTeller::want(int workers) { say({{"event", "want"}, {"workers", workers}}); }
 
-void PipeTeller::run(const std::string& folder) { say({{"event", "run"}, {"folder", folder}}); }
+void PipeTeller::on_run(const std::string& folder) { say({{"event", "run"}, {"folder", folder}}); }
 
 void PipeTeller::done(const TrainResult& result) {
   say({{"event", "done"},

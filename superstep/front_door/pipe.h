@@ -11,19 +11,19 @@
 
 namespace superstep::front_door {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 /// Tells what a training does, line by line. May be used by many threads.
 class PipeTeller : public TrainListener {
  public:
   explicit PipeTeller(std::ostream& out) : out_(out) {}
   void on_data(const DataSummary& data) override;
+  void on_run(const std::string& folder) override;
   void on_model(const ModelSummary& model) override;
   void on_phase(const std::string& phase, int64_t epochs) override;
   void on_round(const cluster::RoundDone& done) override;
   void listening(const std::string& address);
   void want(int workers);
-  void run(const std::string& folder);
   void done(const TrainResult& result);
   void failed(const std::exception& error);
 
@@ -35,7 +35,7 @@ class PipeTeller : public TrainListener {
   double told_ = 0;  // when a superstep was told of last, in seconds of the monotonic clock
 };
 
-/// Passes an event of the five kinds that a listener hears on to it; false for any other.
+/// Passes an event of the kinds that a listener hears on to it; false for any other.
 bool hear(const Json& event, TrainListener& listener);
 /// What PipeTeller::done() told.
 TrainResult result_of(const Json& event);

@@ -229,9 +229,9 @@ Prepared prepare(Job& job, const Bytes* known) {
     fitted.scaling = start->scaling();
     // The same label goes on as it was learned, where it holds nothing new.
     const data::Target& before = start->target();
-    const auto known = [&](const std::string& name) { return before.classes.index(name) >= 0; };
+    const auto is_known = [&](const std::string& name) { return before.classes.index(name) >= 0; };
     if (before.task == fitted.target.task && before.label == fitted.target.label &&
-        std::ranges::all_of(fitted.target.classes.names(), known))
+        std::ranges::all_of(fitted.target.classes.names(), is_known))
       fitted.target = before;
   }
   const bool task_is_open = !job.model.task;

@@ -227,7 +227,7 @@ std::string write_report(const Job& job, const Prepared& prepared, const TrainRe
     if (!row.value.empty() && row.value != "\"\"" && row.value != "[]")
       input.config.emplace_back(row.key, row.value);
   input.repeat = fmt::format("superstep verify {}", result.run);
-  const std::string path = fmt::format("{}/report.html", result.run);
+  const std::string path = fmt::format("{}/{}", result.run, kReportFile);
   io::write_file(path, report::render_html(input));
   return path;
 }

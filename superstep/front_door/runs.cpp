@@ -1,7 +1,9 @@
 #include "superstep/front_door/runs.h"
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
+#include "superstep/io/file.h"
 #include "superstep/superstep.h"
 
 namespace superstep {
@@ -35,6 +37,30 @@ cluster::RunFolder open_run(const Job& job, bool resume) {
   if (fs::exists(fs::path(path) / kModelFile))
     throw ConfigError("{}: this run is finished; train without --resume for a new one", path);
   return cluster::RunFolder::open(path);
+}
+
+TrainResult result_of_run(const std::string& path) {
+  const std::string text = io::read_file((fs::path(path) / "metrics.jsonl").string());
+  const size_t newline = text.rfind('\n', text.size() < 2 ? 0 : text.size() - 2);
+  const std::string last = text.substr(newline == std::string::npos ? 0 : newline + 1);
+  try {
+    const auto line = nlohmann::ordered_json::parse(last);
+    TrainResult result;
+    result.finished = line.at("event") == "end";
+    result.run = path;
+    result.model = (fs::path(path) / kModelFile).string();
+    result.report = (fs::path(path) / kReportFile).string();
+    result.sha256 = line.at("sha256").get<std::string>();
+    result.metrics = training::Metrics::from_json(line.at("metrics").dump());
+    result.metrics_rows = line.at("metrics_rows").get<std::string>();
+    result.best_epoch = line.at("best_epoch").get<int64_t>();
+    result.epochs = line.at("epoch").get<int64_t>();
+    result.reproducible = line.at("reproducible").get<bool>();
+    result.first_superstep = line.at("superstep").get<int64_t>();
+    return result;
+  } catch (const nlohmann::ordered_json::exception&) {
+    throw DataError("{}/metrics.jsonl: the last line is not the end of a run", path);
+  }
 }
 
 std::string find_run(const std::string& path) {

@@ -5,6 +5,7 @@
 
 #include "superstep/cluster/run_folder.h"
 #include "superstep/front_door/job.h"
+#include "superstep/superstep.h"
 
 namespace superstep::front_door {
 
@@ -15,7 +16,12 @@ cluster::RunFolder open_run(const Job& job, bool resume);
 /// The folder of a run: the path itself, or the latest run in it. Empty where there is none.
 std::string find_run(const std::string& path);
 
+/// What a finished run came to, from the last line of its metrics.jsonl. Throws DataError where that
+/// is not the end of a run.
+TrainResult result_of_run(const std::string& path);
+
 inline constexpr const char* kModelFile = "model.safetensors";
+inline constexpr const char* kReportFile = "report.html";
 inline constexpr const char* kJobFile = "job.toml";
 inline constexpr const char* kPictureFolder = "pictures";
 inline constexpr const char* kLatest = "latest";

@@ -8,15 +8,11 @@
 
 #include "superstep/base/bytes.h"
 #include "superstep/base/certificates.h"
+#include "superstep/cluster/stage.h"
 
 namespace superstep::cluster::transport {
 
-/// What a worker makes its program from. The transport looks at neither.
-struct Stage {
-  std::string kind;  ///< "train", ...: the entry of the table of programs.
-  Bytes args;        ///< The job's bytes; at most kMaxMessage.
-  friend bool operator==(const Stage&, const Stage&) = default;
-};
+using cluster::Stage;
 
 /// The longest control message, and so the longest stage, blob and private state together.
 inline constexpr int kMaxMessage = 16 << 20;
