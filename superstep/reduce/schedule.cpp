@@ -79,7 +79,8 @@ void Schedule::handle(const Beat& event, Seconds now, Actions&) {
   Lease& lease = found->second;
   if (event.beats <= lease.beats) return;
   lease.beats = event.beats;
-  if (lease.state == LeaseState::kRunning) lease.moved = now;
+  // A claimed lease beats while its update is on the way.
+  if (lease.state != LeaseState::kStopping) lease.moved = now;
 }
 
 void Schedule::handle(const Noticed& event, Seconds now, Actions& out) {

@@ -1,0 +1,585 @@
+// A worker's connection has four kinds of threads: the caller's reads what the coordinator says;
+// a loader pulls states; the lanes of cluster::Worker say what they did, and deliver; a heart beats.
+#include "superstep/cluster/transport/client.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <transport.grpc.pb.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "superstep/base/log.h"
+#include "superstep/cluster/transport/buffers.h"
+#include "superstep/cluster/transport/wire.h"
+#include "superstep/cluster/worker.h"
+
+namespace superstep::cluster::transport {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using grpc::Status;
+using grpc::StatusCode;
+
+constexpr char kPull[] = "/superstep.wire.Coordinator/Pull";
+constexpr char kDeliver[] = "/superstep.wire.Coordinator/Deliver";
+// A transfer slower than this is given up.
+constexpr double kLeastBytesPerSecond = 64 << 10;
+// What a message may hold beside the bytes that are limited.
+constexpr int kSlack = 1 << 20;
+constexpr double kFirstPause = 0.1, kLongestPause = 2;
+
+std::chrono::system_clock::time_point in_seconds(double seconds) {
+  return std::chrono::system_clock::now() +
+         std::chrono::duration_cast<std::chrono::system_clock::duration>(
+             std::chrono::duration<double>(seconds));
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "";
+  return name.data();
+}
+
+// A channel of its own: with a connection of its own, dialled at once after one that failed.
+std::shared_ptr<grpc::Channel> dial(const ClientOptions& options) {
+  const Link& link = options.link;
+  grpc::ChannelArguments args;
+  args.SetMaxReceiveMessageSize(kMaxMessage + kSlack);
+  args.SetMaxSendMessageSize(-1);
+  // The address is the coordinator's own: no proxy of the environment, no settings from DNS.
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(link.keepalive * 1000));
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(link.keepalive_patience * 1000));
+  args.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);  // how long a connection may take
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (link.tls)
+    credentials = grpc::SslCredentials({.pem_root_certs = link.tls->authority,
+                                        .pem_private_key = link.tls->key,
+                                        .pem_cert_chain = link.tls->certificate});
+  return grpc::CreateCustomChannel(options.coordinator, credentials, args);
+}
+
+/// What a stage made, kept over lost connections.
+struct Made {
+  Stage stage;
+  MadeProgram program;
+  // The state received last: what of it has not changed is not pulled again.
+  std::shared_ptr<ParamSet> state;
+  std::vector<Digest> digests;
+};
+
+/// What the worker has seen of its job.
+struct Seen {
+  std::string job;
+  int64_t attempt = 0;
+};
+
+/// A call of Pull or Deliver, step by step on the caller's thread.
+class BulkCall {
+ public:
+  BulkCall(grpc::Channel& channel, grpc::ClientContext& context, const char* method)
+      : stub_(std::shared_ptr<grpc::Channel>(std::shared_ptr<void>(), &channel)),
+        call_(stub_.PrepareCall(&context, method, &queue_)) {
+    call_->StartCall(this);
+    open_ = done();
+  }
+  ~BulkCall() {
+    queue_.Shutdown();
+    while (done()) {
+    }
+  }
+  BulkCall(const BulkCall&) = delete;
+  BulkCall& operator=(const BulkCall&) = delete;
+
+  bool write(const grpc::ByteBuffer& message) {
+    if (!open_) return false;
+    call_->Write(message, this);
+    return open_ = done();
+  }
+  bool writes_done() {
+    if (!open_) return false;
+    call_->WritesDone(this);
+    return open_ = done();
+  }
+  bool read(grpc::ByteBuffer& message) {
+    if (!open_) return false;
+    call_->Read(&message, this);
+    return open_ = done();
+  }
+  Status finish() {
+    Status status;
+    call_->Finish(&status, this);
+    (void)done();
+    return status;
+  }
+
+ private:
+  bool done() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.Next(&tag, &ok) && ok;
+  }
+  grpc::CompletionQueue queue_;
+  grpc::GenericStub stub_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+  bool open_ = false;
+};
+
+class Connection : public CoordinatorPort {
+ public:
+  Connection(const ClientOptions& options, Seen& seen, std::optional<Made>& made,
+             const std::function<MadeProgram(const Stage&)>& make);
+  ~Connection() override;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Works until the call ends, and returns how it did.
+  Status run();
+  /// Ends the call, from any thread.
+  void cancel() { context_.TryCancel(); }
+  /// Whether the coordinator has let it in.
+  [[nodiscard]] bool welcomed() const { return session_ != 0; }
+
+  void notice(Notice notice) override;
+  void beat(LeaseId lease, uint64_t beats) override;
+  void stopped(LeaseId lease) override;
+  void deliver(LeaseId lease, ParamSet& update, int64_t weight) override;
+  void failed(LeaseId lease, std::exception_ptr error) override;
+
+ private:
+  /// Registers a transfer, so that it can be cancelled, for as long as it lives.
+  class Transfer;
+
+  bool send(const wire::FromWorker& message);
+  void handle(wire::ToWorker& message);
+  void begin_stage(const wire::Stage& stage);
+  void end_stage();
+  void on_begin(const wire::Begin& begin);
+  void on_grant(wire::Grant& grant);
+  void on_drop(LeaseId lease);
+  void load_states(const std::stop_token& stop);
+  void load(const StateHead& head);
+  Status pull(const StateHead& head, const std::vector<Range>& ranges);
+  void heart();
+  void say_problem(const std::string& what);
+
+  const ClientOptions& options_;
+  Seen& seen_;
+  std::optional<Made>& made_;
+  const std::function<MadeProgram(const Stage&)>& make_;
+  const std::shared_ptr<grpc::Channel> control_, bulk_;
+  grpc::ClientContext context_;
+  std::unique_ptr<wire::Coordinator::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<wire::FromWorker, wire::ToWorker>> stream_;
+  std::mutex write_mutex_;
+  int64_t session_ = 0;
+  bool over_ = false;    // under write_mutex_: the call has ended
+  std::string problem_;  // why we ended it ourselves
+
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool closing_ = false, in_stage_ = false;
+  std::set<grpc::ClientContext*> transfers_;
+  grpc::ClientContext* pulling_ = nullptr;
+  std::optional<StateHead> wanted_;  // the state of the last Begin
+  int64_t loaded_ = 0;               // the state that the worker has
+  std::deque<wire::Grant> waiting_;  // for their state
+  std::unique_ptr<Worker> worker_;
+  std::jthread loader_, heart_;
+};
+
+class Connection::Transfer {
+ public:
+  Transfer(Connection& connection, int64_t bytes) : connection_(connection) {
+    const ClientOptions& options = connection.options_;
+    context_.AddMetadata(kSecretKey, options.link.secret);
+    context_.AddMetadata(kSessionKey, std::to_string(connection.session_));
+    context_.set_deadline(
+        in_seconds(options.patience + static_cast<double>(bytes) / kLeastBytesPerSecond));
+    const std::scoped_lock lock(connection_.mutex_);
+    connection_.transfers_.insert(&context_);
+    if (connection_.closing_ || !connection_.in_stage_) context_.TryCancel();
+  }
+  ~Transfer() {
+    const std::scoped_lock lock(connection_.mutex_);
+    connection_.transfers_.erase(&context_);
+  }
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+  grpc::ClientContext& context() { return context_; }
+
+ private:
+  Connection& connection_;
+  grpc::ClientContext context_;
+};
+
+Connection::Connection(const ClientOptions& options, Seen& seen, std::optional<Made>& made,
+                       const std::function<MadeProgram(const Stage&)>& make)
+    : options_(options),
+      seen_(seen),
+      made_(made),
+      make_(make),
+      control_(dial(options)),
+      bulk_(dial(options)),
+      stub_(wire::Coordinator::NewStub(control_)) {
+  context_.AddMetadata(kSecretKey, options.link.secret);
+}
+
+Connection::~Connection() {
+  {
+    const std::scoped_lock lock(mutex_);
+    closing_ = true;
+    for (grpc::ClientContext* transfer : transfers_) transfer->TryCancel();
+  }
+  changed_.notify_all();
+  loader_ = {};
+  heart_ = {};
+  worker_.reset();
+}
+
+Status Connection::run() {
+  stream_ = stub_->Work(&context_);
+  wire::FromWorker hello;
+  hello.mutable_hello()->set_version(kVersion);
+  hello.mutable_hello()->set_job(seen_.job);
+  hello.mutable_hello()->set_attempt(seen_.attempt);
+  hello.mutable_hello()->set_lanes(options_.lanes);
+  hello.mutable_hello()->set_host(options_.host.empty() ? host_name() : options_.host);
+  send(hello);
+  wire::ToWorker message;
+  while (stream_->Read(&message)) {
+    try {
+      handle(message);
+    } catch (const std::exception& error) {
+      say_problem(error.what());
+    }
+  }
+  {
+    const std::scoped_lock lock(write_mutex_);
+    over_ = true;
+  }
+  const Status status = stream_->Finish();
+  const std::scoped_lock lock(mutex_);
+  return problem_.empty() || status.ok() ? status : Status(StatusCode::UNAVAILABLE, problem_);
+}
+
+void Connection::say_problem(const std::string& what) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (problem_.empty()) problem_ = what;
+  }
+  context_.TryCancel();
+}
+
+bool Connection::send(const wire::FromWorker& message) {
+  const std::scoped_lock lock(write_mutex_);
+  return !over_ && stream_->Write(message);
+}
+
+void Connection::handle(wire::ToWorker& message) {
+  switch (message.what_case()) {
+    case wire::ToWorker::kWelcome:
+      if (message.welcome().attempt() < seen_.attempt)
+        throw Error("the coordinator is of an attempt before");
+      seen_ = {message.welcome().job(), message.welcome().attempt()};
+      session_ = message.welcome().worker();
+      heart_ = std::jthread([this] { heart(); });
+      return;
+    case wire::ToWorker::kStage:
+      end_stage();
+      return begin_stage(message.stage());
+    case wire::ToWorker::kBegin:
+      return on_begin(message.begin());
+    case wire::ToWorker::kGrant:
+      return on_grant(*message.mutable_grant());
+    case wire::ToWorker::kPush:
+      if (worker_) worker_->push(message.push().lease());
+      return;
+    case wire::ToWorker::kDrop:
+      return on_drop(message.drop().lease());
+    case wire::ToWorker::kStageEnd:
+      return end_stage();
+    case wire::ToWorker::WHAT_NOT_SET:
+      throw Error("the coordinator says what this version does not know");
+  }
+}
+
+void Connection::begin_stage(const wire::Stage& message) {
+  Stage stage{message.kind(), message.args()};
+  wire::FromWorker answer;
+  if (!made_ || made_->stage != stage) {
+    made_.reset();
+    try {
+      MadeProgram program = make_(stage);
+      made_ = Made{std::move(stage), std::move(program), nullptr, {}};
+    } catch (const std::exception&) {
+      answer.mutable_unable()->set_stage(message.number());
+      to_wire(std::current_exception(), *answer.mutable_unable()->mutable_problem());
+      send(answer);
+      return;  // the coordinator ends the call
+    }
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    worker_ = std::make_unique<Worker>(*made_->program.program, options_.lanes);
+    worker_->connect(*this);
+    in_stage_ = true;
+  }
+  loader_ = std::jthread([this](const std::stop_token& stop) { load_states(stop); });
+  answer.mutable_ready()->set_stage(message.number());
+  answer.mutable_ready()->set_identity(made_->program.identity);
+  send(answer);
+}
+
+void Connection::end_stage() {
+  std::unique_ptr<Worker> worker;  // ends after the lock: its lanes may ask for it
+  {
+    const std::scoped_lock lock(mutex_);
+    wanted_.reset();
+    waiting_.clear();
+    loaded_ = 0;
+    in_stage_ = false;
+    for (grpc::ClientContext* transfer : transfers_) transfer->TryCancel();
+  }
+  loader_ = {};  // asks it to stop, and waits
+  const std::scoped_lock lock(mutex_);
+  worker.swap(worker_);
+}
+
+void Connection::on_begin(const wire::Begin& begin) {
+  StateHead head = from_wire(begin);
+  const std::scoped_lock lock(mutex_);
+  wanted_ = std::move(head);
+  if (pulling_) pulling_->TryCancel();  // that round is over
+  changed_.notify_all();
+}
+
+void Connection::on_grant(wire::Grant& grant) {
+  const std::scoped_lock lock(mutex_);
+  if (!worker_) return;
+  if (grant.state() == loaded_)
+    worker_->grant(grant.lease(), grant.unit(), std::move(*grant.mutable_private_state()));
+  else
+    waiting_.push_back(std::move(grant));
+}
+
+void Connection::on_drop(LeaseId lease) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!worker_) return;
+    if (std::erase_if(waiting_, [&](const auto& g) { return g.lease() == lease; }) == 0)
+      return worker_->drop(lease);
+  }
+  stopped(lease);
+}
+
+void Connection::load_states(const std::stop_token& stop) {
+  for (;;) {
+    StateHead head;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, stop, [&] { return closing_ || (wanted_ && wanted_->number != loaded_); });
+      if (closing_ || stop.stop_requested()) return;
+      head = *wanted_;
+    }
+    try {
+      load(head);
+    } catch (const std::exception& error) {
+      return say_problem(error.what());
+    }
+  }
+}
+
+// Brings the state of this head to the worker, with the leases that wait for it; or does nothing,
+// where another round has begun in the meantime.
+void Connection::load(const StateHead& head) {
+  worker_->begin(nullptr);  // lets go of the state before
+  const auto layout = made_->state && made_->state->layout().specs() == head.specs
+                          ? made_->state->shared_layout()
+                          : std::make_shared<const ParamLayout>(head.specs);
+  if (!made_->state || made_->state->shared_layout() != layout) {
+    made_->state = std::make_shared<ParamSet>(layout);
+    made_->digests.assign(head.digests.size(), Digest{});
+  } else if (made_->state.use_count() > 1) {
+    // A lane that nobody waits for still reads it.
+    made_->state = std::make_shared<ParamSet>(*made_->state);
+  } else {
+    std::shared_ptr<ParamSet>(made_->state).reset();  // what the lanes read, they read before
+  }
+  const std::vector<Range> ranges = differing(*layout, head.digests, made_->digests);
+  const Status status = ranges.empty() ? Status::OK : pull(head, ranges);
+
+  auto spec = status.ok() ? made_->program.program->update_spec(head.round) : reduce::UpdateSpec{};
+  const std::scoped_lock lock(mutex_);
+  if (!wanted_ || wanted_->number != head.number) return;
+  if (status.error_code() == StatusCode::FAILED_PRECONDITION) return wanted_.reset();
+  if (!status.ok()) throw Error("a state could not be fetched: " + status.error_message());
+  worker_->begin(std::make_shared<const RoundStart>(head.round, std::move(spec), made_->state,
+                                                    head.compares));
+  loaded_ = head.number;
+  for (wire::Grant& grant : waiting_)
+    if (grant.state() == loaded_)
+      worker_->grant(grant.lease(), grant.unit(), std::move(*grant.mutable_private_state()));
+  waiting_.clear();
+}
+
+Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges) {
+  int64_t floats = 0;
+  for (const Range& range : ranges) floats += range.count;
+  Transfer transfer(*this, floats * static_cast<int64_t>(sizeof(float)));
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!wanted_ || wanted_->number != head.number) return Status::CANCELLED;
+    pulling_ = &transfer.context();
+  }
+  // Until all has come, what differs is neither the old state nor the new one.
+  for (size_t t = 0; t < head.digests.size(); ++t)
+    if (made_->digests[t] != head.digests[t]) made_->digests[t] = {};
+  Status status;
+  {
+    Receiver receiver(head.number, ranges, made_->state->flat(), options_.link.checks);
+    BulkCall call(*bulk_, transfer.context(), kPull);
+    call.write(to_buffer(to_bytes(PullRequest{head.number, ranges})));
+    call.writes_done();
+    grpc::ByteBuffer message;
+    try {
+      while (call.read(message)) take(receiver, message);
+      status = call.finish();
+      if (status.ok() && !receiver.whole()) status = {StatusCode::DATA_LOSS, "cut short"};
+    } catch (const DataError& error) {
+      transfer.context().TryCancel();
+      (void)call.finish();
+      status = {StatusCode::DATA_LOSS, error.what()};
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  pulling_ = nullptr;
+  if (status.ok()) made_->digests = head.digests;
+  return status;
+}
+
+void Connection::notice(Notice notice) {
+  wire::FromWorker message;
+  to_wire(notice, *message.mutable_notice());
+  if (message.ByteSizeLong() > kMaxMessage)
+    return failed(notice.lease,
+                  std::make_exception_ptr(Error(fmt::format(
+                      "a unit hands back {} bytes beside its update (blob {}, private state {}), "
+                      "and at most {} can be sent",
+                      message.ByteSizeLong(), notice.blob.size(), notice.private_state.size(),
+                      kMaxMessage))));
+  send(message);
+}
+
+void Connection::beat(LeaseId lease, uint64_t beats) {
+  wire::FromWorker message;
+  message.mutable_beat()->set_lease(lease);
+  message.mutable_beat()->set_beats(beats);
+  send(message);
+}
+
+void Connection::stopped(LeaseId lease) {
+  wire::FromWorker message;
+  message.mutable_stopped()->set_lease(lease);
+  send(message);
+}
+
+void Connection::failed(LeaseId lease, std::exception_ptr error) {
+  wire::FromWorker message;
+  message.mutable_failed()->set_lease(lease);
+  to_wire(error, *message.mutable_failed()->mutable_problem());
+  send(message);
+}
+
+// On the lane that computed it, which has nothing else to do: its unit is done when this returns.
+void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in the notice*/) {
+  auto keep = std::make_shared<ParamSet>(std::move(update));
+  const std::vector<Range> chunks = cut({{0, static_cast<int64_t>(keep->flat().size())}});
+  Status status;
+  {
+    Transfer transfer(*this, static_cast<int64_t>(keep->flat().size_bytes()));
+    transfer.context().AddMetadata(kLeaseKey, std::to_string(lease));
+    BulkCall call(*bulk_, transfer.context(), kDeliver);
+    for (const Range& chunk : chunks)
+      if (!call.write(chunk_buffer(lease, chunk, keep, options_.link.checks))) break;
+    call.writes_done();
+    status = call.finish();
+  }
+  update = keep.use_count() == 1 ? std::move(*keep) : ParamSet();
+  if (status.ok() || status.error_code() == StatusCode::NOT_FOUND) return;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (closing_ || !in_stage_) return;
+  }
+  say_problem("an update could not be delivered: " + status.error_message());
+}
+
+void Connection::heart() {
+  std::unique_lock lock(mutex_);
+  const auto pause = std::chrono::duration<double>(options_.heartbeat);
+  while (!changed_.wait_for(lock, pause, [&] { return closing_; })) {
+    lock.unlock();
+    beat(0, 0);
+    lock.lock();
+  }
+}
+
+}  // namespace
+
+WorkEnd work(const ClientOptions& options, const std::function<MadeProgram(const Stage&)>& make,
+             std::string* reason) {
+  use_our_log();
+  Seen seen;
+  std::optional<Made> made;
+  std::mutex mutex;
+  std::condition_variable_any woken;
+  double pause = kFirstPause;
+  auto lost = Clock::now();
+  const auto say = [&](const std::string& text) {
+    if (reason) *reason = text;
+  };
+  while (!options.stop.stop_requested()) {
+    Status status;
+    {
+      Connection connection(options, seen, made, make);
+      const std::stop_callback on_stop(options.stop, [&] { connection.cancel(); });
+      status = connection.run();
+      if (connection.welcomed()) {
+        lost = Clock::now();
+        pause = kFirstPause;
+      }
+    }
+    if (options.stop.stop_requested()) break;
+    if (status.ok()) return WorkEnd::kDone;
+    say(status.error_message());
+    if (status.error_code() == StatusCode::UNAUTHENTICATED ||
+        status.error_code() == StatusCode::FAILED_PRECONDITION ||
+        status.error_code() == StatusCode::INVALID_ARGUMENT ||
+        status.error_code() == StatusCode::UNIMPLEMENTED)
+      return WorkEnd::kRefused;
+    log::debug("no coordinator at {}: {}", options.coordinator, status.error_message());
+    if (std::chrono::duration<double>(Clock::now() - lost).count() > options.patience)
+      return WorkEnd::kLost;
+    std::unique_lock lock(mutex);
+    woken.wait_for(lock, options.stop, std::chrono::duration<double>(pause), [] { return false; });
+    pause = std::min(2 * pause, kLongestPause);
+  }
+  say("stopped");
+  return WorkEnd::kStopped;
+}
+
+}  // namespace superstep::cluster::transport

@@ -1,0 +1,333 @@
+// What a network does to those who know the secret: lost connections, late and early ends.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <list>
+#include <numeric>
+#include <thread>
+
+#include "superstep/cluster/coordinator.h"
+#include "superstep/cluster/testing.h"
+#include "superstep/cluster/transport/client.h"
+#include "superstep/cluster/transport/server.h"
+#include "superstep/cluster/transport/testing.h"
+#include "superstep/cluster/transport/wire.h"
+
+namespace superstep::cluster::transport {
+namespace {
+
+using cluster::testing::Sums;
+using testing::Relay;
+using testing::Wide;
+
+Digest digest_of(const RunResult& result) {
+  const auto flat = result.state.shared.flat();
+  return digest(flat.data(), flat.size_bytes());
+}
+
+template <class Program>
+std::shared_ptr<const reduce::Program> borrowed(const Program& program) {
+  return {std::shared_ptr<void>(), &program};
+}
+
+/// A worker on a thread of its own.
+class Remote {
+ public:
+  Remote(ClientOptions options, std::function<MadeProgram(const Stage&)> make)
+      : thread_([this, options = std::move(options), make = std::move(make)](
+                    const std::stop_token& stop) mutable {
+          options.stop = stop;
+          end_ = work(options, make, &reason_);
+        }) {}
+  Remote(const std::string& address, const reduce::Program& program)
+      : Remote({.coordinator = address},
+               [&program](const Stage&) { return MadeProgram{borrowed(program), "same"}; }) {}
+  WorkEnd end() {
+    if (thread_.joinable()) thread_.join();
+    return end_;
+  }
+  void stop() { thread_.request_stop(); }
+  std::string reason() {
+    end();
+    return reason_;
+  }
+
+ private:
+  WorkEnd end_ = WorkEnd::kStopped;
+  std::string reason_;
+  std::jthread thread_;
+};
+
+Digest wide_end() {
+  static const Digest end = [] {
+    const Wide program;
+    Server server({});
+    Coordinator coordinator(program, {});
+    server.attach(coordinator, {}, "same");
+    Remote worker(server.address(), program);
+    const Digest digest = digest_of(coordinator.run());
+    server.detach();
+    worker.stop();
+    return digest;
+  }();
+  return end;
+}
+
+/// Runs Wide with one worker behind a relay, and returns what the server counted.
+ServerCounters run_behind_relay(Wide& program, const std::function<void(Relay&)>& prepare) {
+  Server server({});
+  Relay relay(server.address());
+  prepare(relay);
+  Coordinator coordinator(program, {});
+  server.attach(coordinator, {}, "same");
+  Remote worker(relay.address(), program);
+  EXPECT_EQ(digest_of(coordinator.run()), wide_end());
+  server.detach();
+  EXPECT_EQ(relay.cuts, 1);
+  const ServerCounters counters = server.counters();
+  worker.stop();
+  EXPECT_EQ(worker.end(), WorkEnd::kStopped);
+  return counters;
+}
+
+TEST(Faults, AConnectionCutWhileAUnitIsComputedIsMadeAgain) {
+  Wide program;
+  const ServerCounters counters = run_behind_relay(program, [&](Relay& relay) {
+    program.before = [&](const reduce::Task& task) {
+      if (task.round.superstep == 1 && task.unit.id == 1 && relay.cuts == 0) relay.cut();
+    };
+  });
+  EXPECT_EQ(counters.connected, 2);
+  EXPECT_EQ(counters.lost, 1);
+}
+
+TEST(Faults, AConnectionCutAtANoticeIsMadeAgain) {
+  Wide program;
+  const ServerCounters counters = run_behind_relay(program, [&](Relay& relay) {
+    program.after = [&](const reduce::Task& task) {
+      if (task.round.superstep == 1 && task.unit.id == 2 && relay.cuts == 0) relay.cut();
+    };
+  });
+  EXPECT_EQ(counters.connected, 2);
+}
+
+// An update has 1.6 MB, and 4 of them come each round: 4 MB are within the third.
+TEST(Faults, AConnectionCutInTheMiddleOfAnUpdateIsMadeAgain) {
+  Wide program;
+  const ServerCounters counters =
+      run_behind_relay(program, [](Relay& relay) { relay.up_left = 4'000'000; });
+  EXPECT_EQ(counters.connected, 2);
+  EXPECT_EQ(counters.broken, 1);
+}
+
+// The first state has 3.2 MB.
+TEST(Faults, AConnectionCutInTheMiddleOfAStateIsMadeAgain) {
+  Wide program;
+  const ServerCounters counters =
+      run_behind_relay(program, [](Relay& relay) { relay.down_left = 2'000'000; });
+  EXPECT_EQ(counters.connected, 2);
+  EXPECT_EQ(counters.broken, 1);
+}
+
+TEST(Transfers, SendWhatHasChangedAndNothingElse) {
+  const Wide program;
+  Server server({});
+  Coordinator coordinator(program, {});
+  server.attach(coordinator, {}, "same");
+  Remote worker(server.address(), program);
+  EXPECT_EQ(digest_of(coordinator.run()), wide_end());
+  server.detach();
+  // 400,000 floats in chunks of 262,144 are two chunks, each with a header of 32 bytes. The frozen
+  // half goes out once, the moving half in each of 5 rounds; 4 units send it back in each. The
+  // first time both halves, 800,000 floats side by side, are four chunks.
+  constexpr int64_t kHalf = 400'000 * 4;
+  const ServerCounters counters = server.counters();
+  EXPECT_EQ(counters.tensor_out, 2 * kHalf + 4 * 32 + 4 * (kHalf + 2 * 32));
+  EXPECT_EQ(counters.tensor_in, 20 * (kHalf + 2 * 32));
+  EXPECT_EQ(counters.states, 5);
+  EXPECT_EQ(counters.updates, 20);
+  EXPECT_EQ(counters.broken, 0);
+  EXPECT_GT(server.traffic().in, counters.tensor_in);
+  EXPECT_LT(server.traffic().in, counters.tensor_in + 20'000);
+}
+
+TEST(Transfers, SendTheFrozenHalfNotEvenAfterALostConnection) {
+  Wide program;
+  const ServerCounters counters = run_behind_relay(program, [&](Relay& relay) {
+    program.before = [&](const reduce::Task& task) {
+      if (task.round.superstep == 1 && relay.cuts == 0) relay.cut();
+    };
+  });
+  constexpr int64_t kHalf = 400'000 * 4;
+  EXPECT_EQ(counters.states, 5);
+  EXPECT_EQ(counters.tensor_out, 2 * kHalf + 4 * 32 + 4 * (kHalf + 2 * 32));
+}
+
+TEST(Transfers, AreInTheMetricsOfARound) {
+  const Wide program;
+  struct Bytes : Observer {
+    void on_round(const RoundDone& done) override {
+      in += done.bytes_in;
+      out += done.bytes_out;
+    }
+    int64_t in = 0, out = 0;
+  } bytes;
+  Server server({});
+  RunOptions options{.observer = &bytes};
+  options.traffic = [&] { return server.traffic(); };
+  Coordinator coordinator(program, std::move(options));
+  server.attach(coordinator, {}, "same");
+  Remote worker(server.address(), program);
+  (void)coordinator.run();
+  server.detach();
+  EXPECT_GE(bytes.in, 20 * 1'600'000);
+  EXPECT_LE(bytes.in, server.traffic().in);
+  EXPECT_GE(bytes.out, 6 * 1'600'000);
+}
+
+TEST(Stages, FollowEachOtherOnOneConnection) {
+  const Sums sums;
+  const Wide wide;
+  std::atomic<int> made = 0;
+  Server server({});
+  Remote worker({.coordinator = server.address(), .lanes = 2}, [&](const Stage& stage) {
+    ++made;
+    if (stage.kind == "sums") return MadeProgram{borrowed(sums), "sums " + stage.args};
+    return MadeProgram{borrowed(wide), "wide " + stage.args};
+  });
+  for (const std::string kind : {"sums", "wide", "wide", "sums"}) {
+    const reduce::Program& program =
+        kind == "sums" ? static_cast<const reduce::Program&>(sums) : wide;
+    Coordinator coordinator(program, {});
+    server.attach(coordinator, {kind, "7"}, kind + " 7");
+    const RunResult result = coordinator.run();
+    server.detach();
+    if (kind == "sums")
+      sums.expect_end(result.state);
+    else
+      EXPECT_EQ(digest_of(result), wide_end());
+  }
+  EXPECT_EQ(made, 3);  // the second "wide" is the first one
+  EXPECT_EQ(server.counters().connected, 1);
+}
+
+TEST(Stages, AreOverForWorkersThatAreStillBusy) {
+  Sums program;
+  std::atomic<bool> cut_short = false;
+  std::atomic<int> begun = 0;
+  program.spoil = [&](const reduce::Task& task, reduce::Outcome&) {
+    if (++begun != 1) throw DataError("no");
+    while (!task.progress.stopped()) std::this_thread::yield();
+    cut_short = true;
+  };
+  Server server({});
+  Remote worker({.coordinator = server.address(), .lanes = 2},
+                [&](const Stage&) { return MadeProgram{borrowed(program), "same"}; });
+  {
+    Coordinator coordinator(program, {});
+    server.attach(coordinator, {}, "same");
+    EXPECT_THROW((void)coordinator.run(), DataError);
+    server.detach();
+  }
+  while (!cut_short) std::this_thread::yield();
+}
+
+TEST(End, OfTheServerIsTheEndOfTheJob) {
+  const Sums program;
+  auto server = std::make_unique<Server>(ServerOptions{});
+  Remote one(server->address(), program), two(server->address(), program);
+  Coordinator coordinator(program, {});
+  server->attach(coordinator, {}, "same");
+  program.expect_end(coordinator.run().state);
+  server->detach();
+  while (server->workers() != 2) std::this_thread::yield();
+  server.reset();
+  EXPECT_EQ(one.end(), WorkEnd::kDone);
+  EXPECT_EQ(two.end(), WorkEnd::kDone);
+}
+
+TEST(End, ComesToAWorkerThatHasLostItsCoordinator) {
+  const Sums program;
+  std::string address;
+  {
+    Server server({});
+    address = server.address();
+  }
+  Remote worker({.coordinator = address, .patience = 0.3},
+                [&](const Stage&) { return MadeProgram{borrowed(program), "same"}; });
+  EXPECT_EQ(worker.end(), WorkEnd::kLost);
+  EXPECT_NE(worker.reason(), "");
+}
+
+TEST(End, ComesToAWorkerThatIsAskedToStop) {
+  const Sums program;
+  Server server({});
+  Remote worker(server.address(), program);
+  while (server.workers() != 1) std::this_thread::yield();
+  worker.stop();
+  EXPECT_EQ(worker.end(), WorkEnd::kStopped);
+  while (server.workers() != 0) std::this_thread::yield();
+}
+
+TEST(Attempts, AHigherOneIsAdoptedAndALowerOneIsNot) {
+  Sums program;
+  std::string address;
+  std::unique_ptr<Server> server;
+  const auto serve = [&](int64_t attempt) {
+    const std::string listen = address.empty() ? "127.0.0.1:0" : address;
+    server = std::make_unique<Server>(
+        ServerOptions{.listen = listen, .job_id = "a job", .attempt = attempt});
+    address = server->address();
+  };
+  serve(2);
+  Relay relay(address);
+  Remote worker({.coordinator = relay.address(), .patience = 60},
+                [&](const Stage&) { return MadeProgram{borrowed(program), "same"}; });
+  while (server->workers() != 1) std::this_thread::yield();
+  relay.cut();  // before, or the end of the server would be that of the job
+  server.reset();
+  serve(1);
+  while (server->counters().refused == 0) std::this_thread::yield();
+  EXPECT_EQ(server->counters().connected, 0);
+  server.reset();
+  serve(3);
+  Coordinator coordinator(program, {.schedule = {.attempt = 3}});
+  server->attach(coordinator, {}, "same");
+  program.expect_end(coordinator.run().state);
+  server->detach();
+  server.reset();
+  EXPECT_EQ(worker.end(), WorkEnd::kDone);
+}
+
+TEST(Refused, IsAWorkerOfAnotherProgramOrJob) {
+  const Sums program;
+  Server server({.job_id = "a"});
+  Coordinator coordinator(program, {});
+  server.attach(coordinator, {}, "same");
+  Remote other({.coordinator = server.address()},
+               [&](const Stage&) { return MadeProgram{borrowed(program), "other"}; });
+  EXPECT_EQ(other.end(), WorkEnd::kRefused);
+  EXPECT_EQ(other.reason(),
+            "its program is not the coordinator's: job, data or build differ there");
+  Remote unable({.coordinator = server.address()}, [](const Stage&) -> MadeProgram {
+    throw FileError("rows.csv is not there{}", std::string(10'000, '!'));
+  });
+  EXPECT_EQ(unable.end(), WorkEnd::kRefused);
+  EXPECT_EQ(unable.reason().substr(0, 56),
+            "it cannot make the program: rows.csv is not there!!!!!!!");
+  EXPECT_EQ(server.counters().refused, 2);
+  Remote good(server.address(), program);  // nobody else is harmed
+  program.expect_end(coordinator.run().state);
+  server.detach();
+}
+
+TEST(Server, SaysWhereItCannotListen) {
+  Server server({});
+  EXPECT_THROW(Server({.listen = server.address()}), ConfigError);
+  EXPECT_THROW(Server({.listen = "nowhere"}), ConfigError);
+  EXPECT_THROW(Server({.link = {.tls = Tls{"no", "such", "thing"}}}), ConfigError);
+}
+
+}  // namespace
+}  // namespace superstep::cluster::transport
