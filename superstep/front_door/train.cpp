@@ -48,6 +48,15 @@ class PhaseTeller : public cluster::Observer {
   double compute_seconds_ = 0, wait_seconds_ = 0;
 };
 
+// What became of the leases of this attempt: what failed and was done again shows here.
+nlohmann::ordered_json leases(const reduce::ScheduleCounters& counters) {
+  return {{"granted", counters.granted},   {"released", counters.released},
+          {"backups", counters.backups},   {"audited", counters.audited},
+          {"compared", counters.compared}, {"conflicts", counters.conflicts},
+          {"dropped", counters.dropped},   {"discarded", counters.discarded},
+          {"expelled", counters.expelled}};
+}
+
 // The last line of metrics.jsonl. Times and units are those of this attempt.
 std::string end_line(const TrainResult& result, const PhaseTeller& teller,
                      const engines::EngineResult& done, double seconds) {
@@ -65,6 +74,7 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller,
   line["bytes_out"] = done.bytes_out;
   line["workers"] = result.units_by_lane.size();
   line["units_by_lane"] = result.units_by_lane;
+  line["leases"] = leases(done.run.counters);
   line["metrics"] = nlohmann::ordered_json::parse(result.metrics.to_json());
   line["metrics_rows"] = result.metrics_rows;
   line["best_epoch"] = result.best_epoch;
