@@ -121,13 +121,13 @@ TEST(Faults, AConnectionCutInTheMiddleOfAnUpdateIsMadeAgain) {
   EXPECT_EQ(counters.broken, 1);
 }
 
-// The first state has 3.2 MB.
+// The first state has 3.2 MB. The server may have handed all of it to its kernel by then.
 TEST(Faults, AConnectionCutInTheMiddleOfAStateIsMadeAgain) {
   Wide program;
   const ServerCounters counters =
       run_behind_relay(program, [](Relay& relay) { relay.down_left = 2'000'000; });
   EXPECT_EQ(counters.connected, 2);
-  EXPECT_EQ(counters.broken, 1);
+  EXPECT_EQ(counters.states + counters.broken, 6);
 }
 
 TEST(Transfers, SendWhatHasChangedAndNothingElse) {
@@ -311,7 +311,7 @@ TEST(Refused, IsAWorkerOfAnotherProgramOrJob) {
   EXPECT_EQ(other.reason(),
             "its program is not the coordinator's: job, data or build differ there");
   Remote unable({.coordinator = server.address()}, [](const Stage&) -> MadeProgram {
-    throw FileError("rows.csv is not there{}", std::string(10'000, '!'));
+    throw FileError("rows.csv is not there{}", std::string(5'000, '!'));
   });
   EXPECT_EQ(unable.end(), WorkEnd::kRefused);
   EXPECT_EQ(unable.reason().substr(0, 56),

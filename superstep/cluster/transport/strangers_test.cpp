@@ -256,6 +256,17 @@ std::string answers(const Socket& socket) {
   return all;
 }
 
+/// Whether there is a frame that ends the call: headers with the flag, or a reset.
+bool ends_the_call(std::string_view frames) {
+  while (frames.size() >= 9) {
+    const auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<uint8_t>(frames[i])); };
+    const size_t length = byte(0) << 16 | byte(1) << 8 | byte(2);
+    if (byte(8) == 1 && ((byte(3) == 1 && (byte(4) & 1) != 0) || byte(3) == 3)) return true;
+    frames.remove_prefix(std::min(frames.size(), 9 + length));
+  }
+  return false;
+}
+
 TEST(Strangers, SendingRandomBytesHarmNobody) {
   Job job;
   std::mt19937_64 random(7);
@@ -281,8 +292,7 @@ TEST(Strangers, ClaimingFourGigabytesHarmNobody) {
     const Socket socket = Socket::dial(job.port());
     socket.write(std::string(kPreface) + frame(0, 4, 0, 0, "") + headers(with_secret ? base64 : "") +
                  frame(static_cast<uint32_t>(claim.size()), 0, 0, 1, claim));
-    const std::string answer = answers(socket);
-    EXPECT_NE(answer.find("grpc-status"), std::string::npos);
+    EXPECT_TRUE(ends_the_call(answers(socket)));
     EXPECT_EQ(job.server->counters().no_secret, with_secret ? 0 : 1);
     EXPECT_EQ(job.server->workers(), 0);
   }
