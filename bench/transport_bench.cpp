@@ -35,7 +35,8 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// One unit a round that changes nothing; apply() moves one number, so that the state goes out anew.
+/// One unit a round that changes nothing; apply() moves one number, so that the state goes out
+/// anew.
 class Exchange : public reduce::Program {
  public:
   explicit Exchange(int64_t floats)

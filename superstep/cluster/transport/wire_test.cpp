@@ -31,11 +31,10 @@ TEST(Chunks, AreCutAtAMebibyte) {
   constexpr int64_t kFloats = kChunkBytes / 4;
   EXPECT_EQ(cut({}), std::vector<Range>{});
   EXPECT_EQ(cut({{5, 0}}), std::vector<Range>{});
-  EXPECT_EQ(cut({{5, 2 * kFloats + 1}, {9 * kFloats, kFloats}}),
-            (std::vector<Range>{{5, kFloats},
-                                {5 + kFloats, kFloats},
-                                {5 + 2 * kFloats, 1},
-                                {9 * kFloats, kFloats}}));
+  EXPECT_EQ(
+      cut({{5, 2 * kFloats + 1}, {9 * kFloats, kFloats}}),
+      (std::vector<Range>{
+          {5, kFloats}, {5 + kFloats, kFloats}, {5 + 2 * kFloats, 1}, {9 * kFloats, kFloats}}));
 }
 
 TEST(Receiver, PutsFloatsInPlaceHoweverTheMessageIsCut) {
@@ -197,7 +196,8 @@ TEST(Problem, KeepsKindAndTextOfAnException) {
   expect(Error("e"));
   EXPECT_THROW(std::rethrow_exception(back(std::make_exception_ptr(std::bad_alloc()))),
                std::bad_alloc);
-  EXPECT_THROW(std::rethrow_exception(back(std::make_exception_ptr(std::out_of_range("f")))), Error);
+  EXPECT_THROW(std::rethrow_exception(back(std::make_exception_ptr(std::out_of_range("f")))),
+               Error);
   EXPECT_THROW(std::rethrow_exception(back(std::make_exception_ptr(3))), Error);
 }
 
