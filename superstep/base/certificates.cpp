@@ -132,8 +132,7 @@ Authority make_authority(std::string_view name, int days) {
 Tls issue(const Authority& authority, const std::vector<std::string>& hosts, int days) {
   const Memory certificate_text = reading(authority.certificate);
   const Memory key_text = reading(authority.key);
-  const Certificate issuer(
-      PEM_read_bio_X509(certificate_text.get(), nullptr, nullptr, nullptr));
+  const Certificate issuer(PEM_read_bio_X509(certificate_text.get(), nullptr, nullptr, nullptr));
   const Key issuer_key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, nullptr, nullptr));
   if (!issuer || !issuer_key || X509_check_private_key(issuer.get(), issuer_key.get()) != 1)
     throw ConfigError(

@@ -39,8 +39,8 @@ TEST(Certificates, AreSignedByTheirAuthorityForServersAndClients) {
   EXPECT_EQ(tls.authority, authority.certificate);
   EXPECT_TRUE(verifies(tls.certificate, tls.authority, X509_PURPOSE_SSL_SERVER));
   EXPECT_TRUE(verifies(tls.certificate, tls.authority, X509_PURPOSE_SSL_CLIENT));
-  EXPECT_FALSE(verifies(tls.certificate, make_authority("job 17").certificate,
-                        X509_PURPOSE_SSL_SERVER));
+  EXPECT_FALSE(
+      verifies(tls.certificate, make_authority("job 17").certificate, X509_PURPOSE_SSL_SERVER));
 }
 
 TEST(Certificates, AreGoodForTheHostsGivenAndNoOthers) {
@@ -57,8 +57,8 @@ TEST(Certificates, AreGoodForTheHostsGivenAndNoOthers) {
 TEST(Certificates, OfAWorkerAreGoodForNoHost) {
   const Tls tls = issue(make_authority("a"), {});
   EXPECT_EQ(X509_check_ip_asc(read(tls.certificate).get(), "127.0.0.1", 0), 0);
-  EXPECT_EQ(X509_check_host(read(tls.certificate).get(), "superstep",
-                            0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr),
+  EXPECT_EQ(X509_check_host(read(tls.certificate).get(), "superstep", 0,
+                            X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, nullptr),
             0);
 }
 

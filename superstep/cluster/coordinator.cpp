@@ -140,7 +140,8 @@ void Coordinator::post(Message message) {
 
 std::optional<Coordinator::Message> Coordinator::next_message() {
   std::unique_lock lock(mutex_);
-  arrived_.wait_for(lock, std::chrono::duration<double>(kTickSeconds), [&] { return !messages_.empty(); });
+  arrived_.wait_for(lock, std::chrono::duration<double>(kTickSeconds),
+                    [&] { return !messages_.empty(); });
   if (messages_.empty()) return std::nullopt;
   Message message = std::move(messages_.front());
   messages_.pop_front();
@@ -166,8 +167,7 @@ RunResult Coordinator::run() {
   struct StopWorkers {
     Coordinator& coordinator;
     ~StopWorkers() {
-      for (Door* door : coordinator.doors())
-        door->tell([](WorkerPort& worker) { worker.stop(); });
+      for (Door* door : coordinator.doors()) door->tell([](WorkerPort& worker) { worker.stop(); });
     }
   } const stop_workers{*this};
 
@@ -300,8 +300,7 @@ void Coordinator::handle(Message message) {
   std::visit(
       Visitor{
           [&](JoinedMessage& joined) {
-            if (start_)
-              door(joined.worker).tell([&](WorkerPort& worker) { worker.begin(start_); });
+            if (start_) door(joined.worker).tell([&](WorkerPort& worker) { worker.begin(start_); });
             carry_out(schedule_.on(
                 reduce::Joined{joined.worker, joined.lanes, std::move(joined.host)}, now()));
           },

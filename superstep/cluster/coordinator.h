@@ -82,8 +82,9 @@ class Coordinator {
   /// where it runs: a unit that kills workers is told from a host that does; empty: one of its own.
   /// Returns the worker's way to speak to the coordinator, good for as long as the coordinator.
   CoordinatorPort& join(WorkerPort& port, int lanes, std::string host = {});
-  /// The worker is gone, and its leases go back. No call through `door` may be under way, since what
-  /// it delivers counts either before this or not at all. Afterwards `port` is not called any more.
+  /// The worker is gone, and its leases go back. No call through `door` may be under way, since
+  /// what it delivers counts either before this or not at all. Afterwards `port` is not called any
+  /// more.
   void leave(CoordinatorPort& door);
 
   /// Runs the job to its end, or until the stop token asks. Throws what a unit threw.

@@ -21,8 +21,8 @@ std::string_view view(const grpc::Slice& slice) {
 
 grpc::ByteBuffer chunk_buffer(int64_t id, Range range, std::shared_ptr<const ParamSet> params,
                               bool checks) {
-  const auto values = params->flat().subspan(static_cast<size_t>(range.begin),
-                                             static_cast<size_t>(range.count));
+  const auto values =
+      params->flat().subspan(static_cast<size_t>(range.begin), static_cast<size_t>(range.count));
   const ChunkHeader header{.id = id,
                            .begin = range.begin,
                            .count = range.count,
@@ -31,8 +31,9 @@ grpc::ByteBuffer chunk_buffer(int64_t id, Range range, std::shared_ptr<const Par
   auto* keep = new Keep(std::move(params));
   const std::array<grpc::Slice, 2> slices{
       grpc::Slice(&header, sizeof header),
-      grpc::Slice(const_cast<float*>(values.data()), values.size_bytes(),
-                  [](void* kept) { delete static_cast<Keep*>(kept); }, keep)};
+      grpc::Slice(
+          const_cast<float*>(values.data()), values.size_bytes(),
+          [](void* kept) { delete static_cast<Keep*>(kept); }, keep)};
   return {slices.data(), slices.size()};
 }
 

@@ -12,7 +12,8 @@ class ByteBuffer;
 
 namespace superstep::cluster::transport {
 
-/// A chunk whose floats are those of `params` itself; keeps it alive for as long as gRPC needs them.
+/// A chunk whose floats are those of `params` itself; keeps it alive for as long as gRPC needs
+/// them.
 grpc::ByteBuffer chunk_buffer(int64_t id, Range range, std::shared_ptr<const ParamSet> params,
                               bool checks);
 /// Hands a message to the receiver, without a copy in between.

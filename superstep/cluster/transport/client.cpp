@@ -1,5 +1,6 @@
 // A worker's connection has four kinds of threads: the caller's reads what the coordinator says;
-// a loader pulls states; the lanes of cluster::Worker say what they did, and deliver; a heart beats.
+// a loader pulls states; the lanes of cluster::Worker say what they did, and deliver; a heart
+// beats.
 #include "superstep/cluster/transport/client.h"
 
 #include <grpcpp/generic/generic_stub.h>
@@ -392,7 +393,8 @@ void Connection::load_states(const std::stop_token& stop) {
     StateHead head;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, stop, [&] { return closing_ || (wanted_ && wanted_->number != loaded_); });
+      changed_.wait(lock, stop,
+                    [&] { return closing_ || (wanted_ && wanted_->number != loaded_); });
       if (closing_ || stop.stop_requested()) return;
       head = *wanted_;
     }
@@ -428,8 +430,8 @@ void Connection::load(const StateHead& head) {
   if (!wanted_ || wanted_->number != head.number) return;
   if (status.error_code() == StatusCode::FAILED_PRECONDITION) return wanted_.reset();
   if (!status.ok()) throw Error("a state could not be fetched: " + status.error_message());
-  worker_->begin(std::make_shared<const RoundStart>(head.round, std::move(spec), made_->state,
-                                                    head.compares));
+  worker_->begin(
+      std::make_shared<const RoundStart>(head.round, std::move(spec), made_->state, head.compares));
   loaded_ = head.number;
   for (wire::Grant& grant : waiting_)
     if (grant.state() == loaded_)

@@ -35,14 +35,15 @@ std::shared_ptr<const reduce::Program> borrowed(const Program& program) {
 class Remote {
  public:
   Remote(ClientOptions options, std::function<MadeProgram(const Stage&)> make)
-      : thread_([this, options = std::move(options), make = std::move(make)](
-                    const std::stop_token& stop) mutable {
+      : thread_([this, options = std::move(options),
+                 make = std::move(make)](const std::stop_token& stop) mutable {
           options.stop = stop;
           end_ = work(options, make, &reason_);
         }) {}
   Remote(const std::string& address, const reduce::Program& program)
-      : Remote({.coordinator = address},
-               [&program](const Stage&) { return MadeProgram{borrowed(program), "same"}; }) {}
+      : Remote({.coordinator = address}, [&program](const Stage&) {
+          return MadeProgram{borrowed(program), "same"};
+        }) {}
   WorkEnd end() {
     if (thread_.joinable()) thread_.join();
     return end_;
@@ -121,13 +122,13 @@ TEST(Faults, AConnectionCutInTheMiddleOfAnUpdateIsMadeAgain) {
   EXPECT_EQ(counters.broken, 1);
 }
 
-// The first state has 3.2 MB.
+// The first state has 3.2 MB. The server may have handed all of it to its kernel by then.
 TEST(Faults, AConnectionCutInTheMiddleOfAStateIsMadeAgain) {
   Wide program;
   const ServerCounters counters =
       run_behind_relay(program, [](Relay& relay) { relay.down_left = 2'000'000; });
   EXPECT_EQ(counters.connected, 2);
-  EXPECT_EQ(counters.broken, 1);
+  EXPECT_EQ(counters.states + counters.broken, 6);
 }
 
 TEST(Transfers, SendWhatHasChangedAndNothingElse) {
@@ -222,8 +223,9 @@ TEST(Stages, AreOverForWorkersThatAreStillBusy) {
     cut_short = true;
   };
   Server server({});
-  Remote worker({.coordinator = server.address(), .lanes = 2},
-                [&](const Stage&) { return MadeProgram{borrowed(program), "same"}; });
+  Remote worker({.coordinator = server.address(), .lanes = 2}, [&](const Stage&) {
+    return MadeProgram{borrowed(program), "same"};
+  });
   {
     Coordinator coordinator(program, {});
     server.attach(coordinator, {}, "same");
@@ -254,8 +256,9 @@ TEST(End, ComesToAWorkerThatHasLostItsCoordinator) {
     Server server({});
     address = server.address();
   }
-  Remote worker({.coordinator = address, .patience = 0.3},
-                [&](const Stage&) { return MadeProgram{borrowed(program), "same"}; });
+  Remote worker({.coordinator = address, .patience = 0.3}, [&](const Stage&) {
+    return MadeProgram{borrowed(program), "same"};
+  });
   EXPECT_EQ(worker.end(), WorkEnd::kLost);
   EXPECT_NE(worker.reason(), "");
 }
@@ -282,8 +285,9 @@ TEST(Attempts, AHigherOneIsAdoptedAndALowerOneIsNot) {
   };
   serve(2);
   Relay relay(address);
-  Remote worker({.coordinator = relay.address(), .patience = 60},
-                [&](const Stage&) { return MadeProgram{borrowed(program), "same"}; });
+  Remote worker({.coordinator = relay.address(), .patience = 60}, [&](const Stage&) {
+    return MadeProgram{borrowed(program), "same"};
+  });
   while (server->workers() != 1) std::this_thread::yield();
   relay.cut();  // before, or the end of the server would be that of the job
   server.reset();
@@ -305,13 +309,14 @@ TEST(Refused, IsAWorkerOfAnotherProgramOrJob) {
   Server server({.job_id = "a"});
   Coordinator coordinator(program, {});
   server.attach(coordinator, {}, "same");
-  Remote other({.coordinator = server.address()},
-               [&](const Stage&) { return MadeProgram{borrowed(program), "other"}; });
+  Remote other({.coordinator = server.address()}, [&](const Stage&) {
+    return MadeProgram{borrowed(program), "other"};
+  });
   EXPECT_EQ(other.end(), WorkEnd::kRefused);
   EXPECT_EQ(other.reason(),
             "its program is not the coordinator's: job, data or build differ there");
   Remote unable({.coordinator = server.address()}, [](const Stage&) -> MadeProgram {
-    throw FileError("rows.csv is not there{}", std::string(10'000, '!'));
+    throw FileError("rows.csv is not there{}", std::string(5'000, '!'));
   });
   EXPECT_EQ(unable.end(), WorkEnd::kRefused);
   EXPECT_EQ(unable.reason().substr(0, 56),

@@ -21,9 +21,10 @@ inline constexpr int64_t kChunkBytes = 1 << 20;
 
 /// What is the same for a server and its clients.
 struct Link {
-  Bytes secret = {};            ///< One a job; a caller without it is refused, and nothing is read.
-  std::optional<Tls> tls = {};  ///< Both ends show a certificate of the job's authority; none: plain.
-  double keepalive = 10;        ///< Seconds of silence before an end is asked whether it lives ...
+  Bytes secret = {};  ///< One a job; a caller without it is refused, and nothing is read.
+  std::optional<Tls> tls =
+      {};                 ///< Both ends show a certificate of the job's authority; none: plain.
+  double keepalive = 10;  ///< Seconds of silence before an end is asked whether it lives ...
   double keepalive_patience = 5;  ///< ... and how long its answer may take.
   bool checks = true;  ///< Chunks carry a hash, and what comes with another is refused. Off: to
                        ///< measure what it costs.

@@ -1,6 +1,6 @@
-// Who owns what: a Session is a worker's call of Work, and the WorkerPort that the coordinator sees.
-// A PullCall or DeliverCall is a transfer. gRPC calls each from its own threads, one callback of a
-// call at a time, and OnDone last.
+// Who owns what: a Session is a worker's call of Work, and the WorkerPort that the coordinator
+// sees. A PullCall or DeliverCall is a transfer. gRPC calls each from its own threads, one callback
+// of a call at a time, and OnDone last.
 //
 // Locks, in the order in which one may be taken under another:
 //   Server::Impl::mutex_ > Session::port_mutex_ > the door of the coordinator > Session::mutex_
@@ -459,7 +459,8 @@ class Server::Impl::PullCall : public BulkReactor {
   }
   void write_next() {
     if (next_ == chunks_.size()) return end(Status::OK);
-    message_ = chunk_buffer(state_->number, chunks_[next_++], shared(), server_.options_.link.checks);
+    message_ =
+        chunk_buffer(state_->number, chunks_[next_++], shared(), server_.options_.link.checks);
     StartWrite(&message_);
   }
   void end(Status status) {

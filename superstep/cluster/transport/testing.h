@@ -56,8 +56,9 @@ class Wide : public reduce::Program {
     const auto frozen = task.shared.values(0), moving = task.shared.values(1);
     const auto update = outcome.update.values(0);
     for (size_t i = 0; i < update.size(); ++i)
-      update[i] = frozen[i] * 0.001F - moving[i] * 0.3F +
-                  static_cast<float>(task.unit.id + static_cast<int64_t>(task.private_state.size()));
+      update[i] =
+          frozen[i] * 0.001F - moving[i] * 0.3F +
+          static_cast<float>(task.unit.id + static_cast<int64_t>(task.private_state.size()));
     task.progress.beat();
     if (after) after(task);
     return outcome;
@@ -113,7 +114,9 @@ class Socket {
     pollfd poll{fd_, POLLIN, 0};
     return ::poll(&poll, 1, milliseconds) == 1;
   }
-  [[nodiscard]] Socket accept() const { return Socket(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC)); }
+  [[nodiscard]] Socket accept() const {
+    return Socket(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC));
+  }
   bool write(std::string_view bytes) const {
     while (!bytes.empty()) {
       const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -146,7 +149,8 @@ class Socket {
 class Relay {
  public:
   explicit Relay(const std::string& to)
-      : port_(std::stoi(to.substr(to.rfind(':') + 1))), thread_([this](const std::stop_token& stop) {
+      : port_(std::stoi(to.substr(to.rfind(':') + 1))),
+        thread_([this](const std::stop_token& stop) {
           while (!stop.stop_requested()) {
             if (!listener_.readable(20)) continue;
             auto pair = std::make_shared<Pair>(listener_.accept(), Socket::dial(port_));
@@ -162,7 +166,9 @@ class Relay {
   }
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
-  [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(listener_.port()); }
+  [[nodiscard]] std::string address() const {
+    return "127.0.0.1:" + std::to_string(listener_.port());
+  }
 
   void cut() {
     const std::scoped_lock lock(mutex_);
