@@ -68,13 +68,13 @@ TrainResult coordinate_by_hand(Job& job, const CoordinatorArguments& arguments,
 }
 
 int coordinate_supervised() {
-  using front_door::Json;
+  using Json = nlohmann::json;
   static std::stop_source stop;
   std::string first;
   if (!std::getline(std::cin, first)) end_as_an_orphan();
   engines::watch_parent(
       [](const std::string& line) {
-        const Json event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+        const auto event = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
         if (event.is_object() && event.value("event", "") == "stop") stop.request_stop();
       },
       end_as_an_orphan);

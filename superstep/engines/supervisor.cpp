@@ -25,9 +25,9 @@ constexpr auto kLeastPause = 50ms; // before a worker is started again; doubles 
 
 class Supervisor {
  public:
-  explicit Supervisor(const SupervisorOptions& options) : options_(options), job_(*options.job) {}
+  explicit Supervisor(const SupervisorOptions& options) : options_(options), job_(Json::parse(options.job)) {}
 
-  Json run() {
+  std::string run() {
     start_coordinator();
     while (!last_word_) {
       wait_for_output();
@@ -85,11 +85,11 @@ class Supervisor {
       const Json event = Json::parse(line, nullptr, /*allow_exceptions=*/false);
       if (!event.is_object() || !event.contains("event"))
         throw Error(fmt::format("the coordinator said what is no event: {}", line));
-      hear(event);
+      hear(event, line);
     }
   }
 
-  void hear(const Json& event) {
+  void hear(const Json& event, const std::string& line) {
     const auto name = event.at("event").get<std::string>();
     if (name == "listening") {
       const auto address = event.at("address").get<std::string>();
@@ -101,10 +101,10 @@ class Supervisor {
     } else if (name == "run") {
       run_folder_ = event.at("folder").get<std::string>();
     } else if (name == "done" || name == "failed") {
-      last_word_ = event;
+      last_word_ = line;
     } else {
       if (name == "round") coordinator_deaths_ = worker_deaths_ = 0;
-      options_.on_event(event);
+      options_.on_event(line);
     }
   }
 
@@ -155,7 +155,7 @@ class Supervisor {
   std::unique_ptr<ChildProcess> coordinator_;
   std::list<Worker> workers_;
   std::string address_, run_folder_;
-  std::optional<Json> last_word_;
+  std::optional<std::string> last_word_;
   Clock::time_point not_before_{};
   int wanted_ = 0, workers_started_ = 0, coordinator_deaths_ = 0, worker_deaths_ = 0;
   bool stop_said_ = false;
@@ -163,6 +163,6 @@ class Supervisor {
 
 }  // namespace
 
-Json supervise(const SupervisorOptions& options) { return Supervisor(options).run(); }
+std::string supervise(const SupervisorOptions& options) { return Supervisor(options).run(); }
 
 }  // namespace superstep::engines

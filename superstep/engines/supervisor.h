@@ -4,7 +4,6 @@
 #pragma once
 
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -17,8 +16,8 @@ struct SupervisorOptions {
   std::vector<std::string> coordinator;  ///< How it is started.
   std::vector<std::string> worker;       ///< Likewise; "--coordinator", ADDRESS follow.
   ChildProcess::Environment environment;
-  nlohmann::json* job = nullptr;  ///< What a coordinator hears first: event "job".
-  std::function<void(const nlohmann::json&)> on_event;  ///< Events not meant for an engine.
+  std::string job;  ///< What a coordinator hears first: the event "job", JSON.
+  std::function<void(const std::string&)> on_event;  ///< Hears events not meant for an engine: JSON.
   std::stop_token stop;
   /// A coordinator that dies so often, or workers that do, without a round between ends the job.
   int most_deaths = 5;
@@ -28,6 +27,6 @@ struct SupervisorOptions {
 
 /// Runs a job to its end and returns the coordinator's last word: event "done" or "failed". Throws
 /// Error where coordinator or workers die again and again. Leaves no process behind.
-nlohmann::json supervise(const SupervisorOptions& options);
+std::string supervise(const SupervisorOptions& options);
 
 }  // namespace superstep::engines

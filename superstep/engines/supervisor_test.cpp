@@ -21,14 +21,15 @@ class SupervisorTest : public io::TestFolder {
   // Runs a coordinator and workers that are scripts, in a folder of their own; $F is its path.
   Json run(const std::string& coordinator, const std::string& worker = "read forever",
            std::stop_token stop = {}) {
-    Json job{{"event", "job"}, {"resume", false}, {"listen", "127.0.0.1:0"}};
-    return supervise({.coordinator = {"/bin/sh", "-c", coordinator},
+    const Json job{{"event", "job"}, {"resume", false}, {"listen", "127.0.0.1:0"}};
+    const std::string last = supervise({.coordinator = {"/bin/sh", "-c", coordinator},
                       .worker = {"/bin/sh", "-c", worker, "worker"},
                       .environment = {{"F", folder_}},
-                      .job = &job,
-                      .on_event = [&](const Json& event) { events_.push_back(event); },
+                      .job = job.dump(),
+                      .on_event = [&](const std::string& event) { events_.push_back(Json::parse(event)); },
                       .stop = std::move(stop),
                       .farewell = 0.05});
+    return Json::parse(last);
   }
   std::string text(const char* name) { return io::read_file(path(name)); }
 

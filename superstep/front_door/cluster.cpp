@@ -67,22 +67,22 @@ void work(const WorkOptions& options) {
 TrainResult front_door::train_in_processes(Job& job, const TrainOptions& options) {
   front_door::make_paths_absolute(job);
   job.engine.workers = front_door::lanes_of(job);
-  front_door::Json told{{"event", "job"},
+  const nlohmann::json told{{"event", "job"},
             {"job", job.document.to_toml(/*with_comments=*/false, /*only_changed=*/true)},
             {"id", make_credentials(kLoopback, false).secret},
             {"resume", options.resume},
             {"listen", kLoopback}};
   TrainListener silent;
   TrainListener& listener = options.listener ? *options.listener : silent;
-  const front_door::Json last = engines::supervise(
+  const std::string last = engines::supervise(
       {.coordinator = {options.program, "coordinator", "--supervised"},
        .worker = {options.program, "worker", "--supervised", "--threads",
                   fmt::format("{}", job.engine.threads)},
        .environment = {{kCredentialsVariable, make_credentials(kLoopback, false).to_text()}},
-       .job = &told,
-       .on_event = [&](const front_door::Json& event) { front_door::hear(event, listener); },
+       .job = told.dump(),
+       .on_event = [&](const std::string& event) { front_door::hear(event, listener); },
        .stop = options.stop});
-  if (last.at("event") == "failed") front_door::throw_failure(last);
+  front_door::throw_failure(last);
   return front_door::result_of(last);
 }
 

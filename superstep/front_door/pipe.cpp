@@ -19,6 +19,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainResult, finished, run, model, report, sh
 namespace front_door {
 namespace {
 
+using Json = nlohmann::json;
+
 // The kinds of error that mean something to whoever called: see base/error.h.
 const char* kind_of(const std::exception& error) {
   if (dynamic_cast<const ConfigError*>(&error)) return "config";
@@ -28,23 +30,27 @@ const char* kind_of(const std::exception& error) {
   return "error";
 }
 
+std::string line(const Json& event) {
+  return event.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace
 
-void PipeTeller::say(const Json& line) {
+void PipeTeller::say(std::string_view line) {
   const std::lock_guard lock(mutex_);
-  out_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+  out_ << line << std::endl;
 }
 
 void PipeTeller::on_data(const DataSummary& data) {
-  say({{"event", "data"}, {"data", Json(data)}});
+  say(line({{"event", "data"}, {"data", Json(data)}}));
 }
 
 void PipeTeller::on_model(const ModelSummary& model) {
-  say({{"event", "model"}, {"model", Json(model)}});
+  say(line({{"event", "model"}, {"model", Json(model)}}));
 }
 
 void PipeTeller::on_phase(const std::string& phase, int64_t epochs) {
-  say({{"event", "phase"}, {"phase", phase}, {"epochs", epochs}});
+  say(line({{"event", "phase"}, {"phase", phase}, {"epochs", epochs}}));
 }
 
 void PipeTeller::on_round(const cluster::RoundDone& done) {
@@ -54,7 +60,7 @@ void PipeTeller::on_round(const cluster::RoundDone& done) {
       std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
   if (done.report.event == "superstep" && now - told_ < kEvery) return;
   told_ = now;
-  say({{"event", "round"},
+  say(line({{"event", "round"},
        {"closes", done.report.event},
        {"phase", done.round.phase},
        {"epoch", done.round.epoch},
@@ -65,28 +71,31 @@ void PipeTeller::on_round(const cluster::RoundDone& done) {
        {"compute_seconds", done.compute_seconds},
        {"lanes", done.lanes},
        {"bytes_in", done.bytes_in},
-       {"bytes_out", done.bytes_out}});
+       {"bytes_out", done.bytes_out}}));
 }
 
 void PipeTeller::listening(const std::string& address) {
-  say({{"event", "listening"}, {"address", address}});
+  say(line({{"event", "listening"}, {"address", address}}));
 }
 
-void PipeTeller::want(int workers) { say({{"event", "want"}, {"workers", workers}}); }
+void PipeTeller::want(int workers) { say(line({{"event", "want"}, {"workers", workers}})); }
 
-void PipeTeller::on_run(const std::string& folder) { say({{"event", "run"}, {"folder", folder}}); }
+void PipeTeller::on_run(const std::string& folder) {
+  say(line({{"event", "run"}, {"folder", folder}}));
+}
 
 void PipeTeller::done(const TrainResult& result) {
-  say({{"event", "done"},
+  say(line({{"event", "done"},
        {"result", Json(result)},
-       {"metrics", Json::parse(result.metrics.to_json())}});
+       {"metrics", Json::parse(result.metrics.to_json())}}));
 }
 
 void PipeTeller::failed(const std::exception& error) {
-  say({{"event", "failed"}, {"kind", kind_of(error)}, {"message", error.what()}});
+  say(line({{"event", "failed"}, {"kind", kind_of(error)}, {"message", error.what()}}));
 }
 
-bool hear(const Json& event, TrainListener& listener) {
+bool hear(const std::string& text, TrainListener& listener) {
+  const Json event = Json::parse(text);
   const auto name = event.at("event").get<std::string>();
   if (name == "data") {
     listener.on_data(event.at("data").get<DataSummary>());
@@ -117,13 +126,16 @@ bool hear(const Json& event, TrainListener& listener) {
   return true;
 }
 
-TrainResult result_of(const Json& event) {
+TrainResult result_of(const std::string& text) {
+  const Json event = Json::parse(text);
   auto result = event.at("result").get<TrainResult>();
   result.metrics = training::Metrics::from_json(event.at("metrics").dump());
   return result;
 }
 
-void throw_failure(const Json& event) {
+void throw_failure(const std::string& text) {
+  const Json event = Json::parse(text);
+  if (event.at("event") != "failed") return;
   const auto kind = event.at("kind").get<std::string>();
   const auto message = event.at("message").get<std::string>();
   if (kind == "config") throw ConfigError("{}", message);

@@ -4,14 +4,12 @@
 
 #include <iosfwd>
 #include <mutex>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "superstep/superstep.h"
 
 namespace superstep::front_door {
-
-using Json = nlohmann::json;
 
 /// Tells what a training does, line by line. May be used by many threads.
 class PipeTeller : public TrainListener {
@@ -28,7 +26,7 @@ class PipeTeller : public TrainListener {
   void failed(const std::exception& error);
 
  private:
-  void say(const Json& line);
+  void say(std::string_view line);
 
   std::ostream& out_;
   std::mutex mutex_;
@@ -36,10 +34,10 @@ class PipeTeller : public TrainListener {
 };
 
 /// Passes an event of the kinds that a listener hears on to it; false for any other.
-bool hear(const Json& event, TrainListener& listener);
+bool hear(const std::string& event, TrainListener& listener);
 /// What PipeTeller::done() told.
-TrainResult result_of(const Json& event);
-/// Throws what PipeTeller::failed() told, as the type that it was.
-[[noreturn]] void throw_failure(const Json& event);
+TrainResult result_of(const std::string& event);
+/// Throws what PipeTeller::failed() told, as the type that it was; returns where it is another event.
+void throw_failure(const std::string& event);
 
 }  // namespace superstep::front_door
