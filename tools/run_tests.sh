@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds and tests Superstep in four ways, and says what each took:
 #   release   everything
-#   tsan      what runs on several threads: reduce, cluster
+#   tsan      what runs on several threads: reduce, cluster (not its transport: Debian's gRPC is built
+#             without ThreadSanitizer, which then sees races where gRPC's own locks are)
 #   asan      what reads foreign bytes: config, io, data, and the fuzz targets (libFuzzer, briefly)
-#   minimal   everything, without oneDNN
+#   minimal   everything, without oneDNN and gRPC
 # Usage: tools/run_tests.sh [--nightly] [PART...]     all parts are run, even after one has failed
 set -euo pipefail
 cd "$(dirname "$0")/.."

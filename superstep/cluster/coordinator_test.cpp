@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "superstep/cluster/testing.h"
 #include "superstep/cluster/worker.h"
@@ -126,6 +127,54 @@ class NoScratch : public Sums {
 TEST(Coordinator, HandsOnThatALaneCannotMakeItsScratch) {
   EXPECT_EQ(error_of<DataError>(NoScratch(), 1), "no room for the scratch");
   EXPECT_EQ(error_of<DataError>(NoScratch(), 5), "no room for the scratch");
+}
+
+TEST(Coordinator, LeasesAgainWhatAWorkerHadThatLeaves) {
+  Sums program;
+  std::atomic<int> begun = 0;
+  std::atomic<bool> first_runs = false;
+  program.spoil = [&](const reduce::Task& task, reduce::Outcome&) {
+    if (++begun != 1) return;
+    first_runs = true;
+    while (!task.progress.stopped()) std::this_thread::yield();
+  };
+  Coordinator coordinator(program, {.schedule = calm()});
+  auto first = std::make_unique<Worker>(program, 1);
+  CoordinatorPort& door = coordinator.join(*first, 1);
+  first->connect(door);
+  Worker second(program, 1);
+  std::jthread changer([&] {
+    while (!first_runs) std::this_thread::yield();
+    first.reset();  // says no more ...
+    coordinator.leave(door);
+    second.connect(coordinator.join(second, 1));
+  });
+  const RunResult result = coordinator.run();
+  program.expect_end(result.state);
+  EXPECT_GE(result.counters.released, 1);
+  changer.join();
+  // ... and if it did, nobody would listen.
+  ParamSet update(program.update_spec({}).layout);
+  door.deliver(1, update, 1);
+  door.stopped(1);
+}
+
+TEST(Coordinator, ReportsWhatWentThroughTransports) {
+  const Sums program;
+  int64_t asked = 0;
+  std::vector<int64_t> in, out;
+  OnRound observer([&](const RoundDone& done) {
+    in.push_back(done.bytes_in);
+    out.push_back(done.bytes_out);
+  });
+  RunOptions options{.observer = &observer};
+  options.traffic = [&] {
+    ++asked;
+    return Traffic{asked * asked, 10 * asked};
+  };
+  (void)run(program, {1}, std::move(options));
+  EXPECT_EQ(in, (std::vector<int64_t>{3, 5, 7, 9, 11, 13}));  // between 1, 4, 9, ...
+  EXPECT_EQ(out, std::vector<int64_t>(6, 10));
 }
 
 TEST(Coordinator, ShowsTheStateAfterEachRound) {

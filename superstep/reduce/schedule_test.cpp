@@ -297,6 +297,16 @@ TEST(Schedule, AClaimThatNeverArrivesIsGivenUp) {
   EXPECT_TRUE(has<RoundDone>(job.finish(again)));
 }
 
+TEST(Schedule, AClaimThatBeatsWhileItsUpdateIsOnTheWayIsNotGivenUp) {
+  Job job(1, {.silence = 30, .dead = 60});
+  const Grant first = only<Grant>(job.begin(1));
+  (void)job.notice(first);
+  EXPECT_TRUE(job.live_until(50).empty());
+  (void)job.on(Beat{first.worker, first.lease, 1});
+  EXPECT_TRUE(job.live_until(100).empty());
+  EXPECT_TRUE(has<RoundDone>(job.arrive(first)));
+}
+
 TEST(Schedule, ALateTickRenewsAllAndExpiresNone) {
   Job job(2, {.silence = 30, .dead = 60, .late = 10});
   (void)job.begin(1);
