@@ -3,7 +3,9 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <span>
 #include <thread>
+#include <utility>
 
 #include "superstep/base/error.h"
 #include "superstep/base/floating_point.h"
@@ -52,12 +54,24 @@ void tell(std::atomic<T>& state, T value) {
 
 // One line of the cache each: a member waits for its own.
 struct alignas(64) Team::Member {
-  enum State : int { kIdle, kWork, kEnd };
+  enum State : int { kIdle, kOffered, kTaken, kEnd };
   std::atomic<int> state = kIdle;
   int number = 0;
   bool spins = true;
   std::exception_ptr error;
   std::jthread thread;  // last: ended before the rest goes
+
+  bool take() {
+    int offered = kOffered;
+    return state.compare_exchange_strong(offered, kTaken, std::memory_order_acq_rel);
+  }
+  void work(const Call& call) {
+    try {
+      call.function(call.context, number);
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }
 };
 
 Team::Team(int size) : size_(size), members_(std::make_unique<Member[]>(static_cast<size_t>(size))) {
@@ -81,11 +95,11 @@ void Team::serve(Member& member) {
   for (;;) {
     wait_while<int>(member.state, Member::kIdle, member.spins);
     if (member.state.load(std::memory_order_acquire) == Member::kEnd) return;
-    try {
-      call_.function(call_.context, member.number);
-    } catch (...) {
-      member.error = std::current_exception();
+    if (!member.take()) {
+      pause();
+      continue;
     }
+    member.work(call_);
     tell<int>(member.state, Member::kIdle);
   }
 }
@@ -94,14 +108,17 @@ void Team::run(int members, Call call) {
   SUPERSTEP_ASSERT(current_team == this && members >= 1 && members <= size_);
   current_team = nullptr;  // a part is not cut again
   call_ = call;
-  for (int m = 1; m < members; ++m) tell<int>(members_[static_cast<size_t>(m)].state, Member::kWork);
-  try {
-    call.function(call.context, 0);
-  } catch (...) {
-    members_[0].error = std::current_exception();
+  const std::span others(members_.get() + 1, static_cast<size_t>(members - 1));
+  for (Member& member : others) tell<int>(member.state, Member::kOffered);
+  members_[0].work(call);
+  // On a busy machine a member may be long in coming: its part is then done here.
+  for (Member& member : others) {
+    if (!member.take()) continue;
+    member.work(call);
+    member.state.store(Member::kIdle, std::memory_order_release);
   }
-  for (int m = 1; m < members; ++m)
-    wait_while<int>(members_[static_cast<size_t>(m)].state, Member::kWork, members_[0].spins);
+  for (Member& member : others)
+    wait_while<int>(member.state, Member::kTaken, members_[0].spins);
   current_team = this;
   std::exception_ptr first;
   for (int m = members - 1; m >= 0; --m)

@@ -6,7 +6,8 @@
 //     for (int64_t r = part.begin; r < part.end; ++r) ...      // runs on both threads
 //   });
 //
-// Fork and join: split() hands the parts out and returns when all are done. A thread without a
+// Fork and join: split() hands the parts out and returns when all are done; a part that no other
+// thread has begun on by the time this one is free, it does itself. A thread without a
 // team computes the whole by itself, so code that splits works anywhere. Cut only what is written
 // (rows or columns of a result), never a sum: then the size of a team changes no bit. Waiting
 // members spin for a moment, because the next part of a training step is rarely far, then sleep.
@@ -43,7 +44,7 @@ class Team {
   /// That of the calling thread; null: it is alone, as it is within a part.
   static Team* current();
 
-  /// work(member) once for each member from 0 to members - 1, 0 on this thread, all at once. Rethrows
+  /// work(member) once for each member from 0 to members - 1, 0 on this thread. Rethrows
   /// what the lowest member threw, after all are done. Only for current(); allocates nothing.
   template <class Work>
   void run(int members, const Work& work) {

@@ -14,21 +14,29 @@
 namespace superstep {
 namespace {
 
-TEST(Team, ComputesEveryPartOnceOnAThreadOfItsOwn) {
+// Returns when `arrived` has been called for all parts: so that none is left to another's thread.
+void meet(std::atomic<int>& arrived, int parts) {
+  ++arrived;
+  while (arrived < parts) std::this_thread::yield();
+}
+
+TEST(Team, ComputesEveryPartOnceAllAtOnce) {
   for (const int size : {1, 2, 3, 4}) {
     Team team(size);
     const Team::Scope scope(team);
     for (const int64_t count : {0, 1, 2, 3, 5, 100, 1001}) {
       std::vector<int> seen(static_cast<size_t>(count));
       std::vector<std::thread::id> threads(static_cast<size_t>(size));
+      const int parts = parts_of(count, {});
+      EXPECT_EQ(parts, std::clamp<int64_t>(count, 1, size));
+      std::atomic<int> arrived = 0;
       split(count, {}, [&](const Part& part) {
         threads[static_cast<size_t>(part.member)] = std::this_thread::get_id();
+        meet(arrived, parts);
         for (int64_t i = part.begin; i < part.end; ++i) ++seen[static_cast<size_t>(i)];
       });
       EXPECT_EQ(seen, std::vector<int>(static_cast<size_t>(count), 1)) << size << " threads";
       EXPECT_EQ(threads[0], std::this_thread::get_id());
-      const int parts = parts_of(count, {});
-      EXPECT_EQ(parts, std::clamp<int64_t>(count, 1, size));
       for (int a = 0; a < parts; ++a)
         for (int b = 0; b < a; ++b)
           EXPECT_NE(threads[static_cast<size_t>(a)], threads[static_cast<size_t>(b)]);
@@ -78,14 +86,24 @@ TEST(Team, WakesMembersThatSleep) {
   const Team::Scope scope(team);
   for (int round = 0; round < 20; ++round) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));  // ten times what they spin
-    std::atomic<int> done = 0;
+    std::atomic<int> arrived = 0;
     split(2, {}, [&](const Part& part) {
-      // The second round, it is this thread that has to wait.
+      meet(arrived, 2);
+      // Every other round it is this thread that has to wait, and sleeps.
       if (part.member == round % 2) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-      ++done;
     });
-    EXPECT_EQ(done, 2);
+    EXPECT_EQ(arrived, 2);
   }
+}
+
+TEST(Team, DoesThePartOfAMemberThatIsLongInComing) {
+  Team team(2);
+  const Team::Scope scope(team);
+  // No part waits for another: whoever does the second, and when, both are done once.
+  std::vector<int> seen(2);
+  for (int round = 0; round < 5000; ++round)
+    split(2, {}, [&](const Part& part) { ++seen[static_cast<size_t>(part.member)]; });
+  EXPECT_EQ(seen, (std::vector<int>{5000, 5000}));
 }
 
 TEST(Team, CutsNoPartAgain) {
@@ -144,7 +162,9 @@ TEST(Team, RoundsAndFlushesAsTheLaneDoes) {
   Team team(2);
   const Team::Scope scope(team);
   float half = 1;
+  std::atomic<int> arrived = 0;
   split(2, {}, [&](const Part& part) {
+    meet(arrived, 2);
     if (part.member == 0) return;
     volatile float least = std::numeric_limits<float>::min();
     half = least * 0.5F;

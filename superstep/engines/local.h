@@ -1,4 +1,5 @@
-// The local engine: coordinator and worker in this process, the worker's lanes as threads.
+// The local engine: coordinator and worker in this process, the worker's lanes as threads, or as
+// teams of threads where there are more of these than units.
 //
 //   LocalResult done = run_local(program, 2, {.folder = &folder});
 #pragma once
@@ -12,10 +13,10 @@ struct LocalResult {
   std::vector<int64_t> units_by_lane;
 };
 
-/// Runs a program on `lanes` threads; 0 means one a core. The result does not depend on it.
-LocalResult run_local(const reduce::Program& program, int lanes, cluster::RunOptions options);
+/// Runs a program on so many threads; 0 means one a core. The result does not depend on it.
+LocalResult run_local(const reduce::Program& program, int threads, cluster::RunOptions options);
 
-/// The lanes that 0 stands for on this machine.
+/// The threads that 0 stands for on this machine.
 int default_lanes();
 
 }  // namespace superstep::engines
