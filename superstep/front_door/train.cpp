@@ -8,6 +8,7 @@
 #include "superstep/front_door/runs.h"
 #include "superstep/front_door/training_pictures.h"
 #include "superstep/io/file.h"
+#include "superstep/kernels/isa.h"
 #include "superstep/training/network_program.h"
 
 namespace superstep {
@@ -70,7 +71,8 @@ training::NetworkJob network_job(const Job& job, const front_door::Prepared& pre
 }
 
 // The last line of metrics.jsonl. Times and units are those of this attempt.
-std::string end_line(const TrainResult& result, const PhaseTeller& teller, double seconds) {
+std::string end_line(const TrainResult& result, const PhaseTeller& teller, int threads,
+                     double seconds) {
   nlohmann::ordered_json line;
   line["event"] = "end";
   line["phase"] = "";
@@ -84,6 +86,8 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller, doubl
   line["bytes_in"] = 0;  // in one process nothing is moved
   line["bytes_out"] = 0;
   line["workers"] = result.units_by_lane.size();
+  line["threads"] = threads;
+  line["isa"] = kernels::isa_name(kernels::isa());
   line["units_by_lane"] = result.units_by_lane;
   line["metrics"] = nlohmann::ordered_json::parse(result.metrics.to_json());
   line["metrics_rows"] = result.metrics_rows;
@@ -108,7 +112,8 @@ void write_bad_records(const front_door::Rows& rows, const RunFolder& folder) {
 
 TrainResult train(Job& job, const TrainOptions& options) {
   const auto started = std::chrono::steady_clock::now();
-  const int lanes = front_door::lanes_of(job);
+  job.numerics.use();
+  const int threads = front_door::lanes_of(job);
   // Paths in the run's job.toml must mean the same from anywhere.
   job.data.dir = fs::absolute(job.data.dir.empty() ? "." : job.data.dir).lexically_normal();
   front_door::Prepared prepared = front_door::prepare(job);
@@ -144,13 +149,14 @@ TrainResult train(Job& job, const TrainOptions& options) {
                                 .shape = prepared.model->network().describe(),
                                 .numbers = prepared.model->network().layout()->count(),
                                 .replicas = job.reduce.replicas,
-                                .lanes = lanes,
+                                .threads = threads,
+                                .isa = job.numerics.isa,
                                 .resumed = resumed,
                                 .superstep = result.first_superstep});
   front_door::TrainingPictures pictures(prepared, folder.file(front_door::kPictureFolder));
   PhaseTeller teller(options.listener, program, pictures);
   run_options.observer = &teller;
-  const engines::LocalResult done = engines::run_local(program, lanes, std::move(run_options));
+  const engines::LocalResult done = engines::run_local(program, threads, std::move(run_options));
   result.finished = done.run.finished;
   result.reproducible = done.run.reproducible;
   result.supersteps = done.run.rounds;
@@ -163,13 +169,13 @@ TrainResult train(Job& job, const TrainOptions& options) {
   result.model = folder.file(front_door::kModelFile);
   const Bytes model = prepared.model->to_bytes();
   result.sha256 = sha256_hex(model.data(), model.size());
-  result.metrics = front_door::evaluate_rows(*prepared.model, prepared.judged(), lanes);
+  result.metrics = front_door::evaluate_rows(*prepared.model, prepared.judged(), threads);
   result.metrics_rows = prepared.judged_name();
   // A run whose model is there is finished, so the model comes after the line that a job killed
   // here could not add any more.
   folder.check_claim();
   folder.append_metrics(
-      end_line(result, teller,
+      end_line(result, teller, threads,
                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
   io::write_file(result.model, model);
   front_door::draw_samples(*prepared.model, {.out = folder.file(front_door::kPictureFolder)});

@@ -161,6 +161,16 @@ void limit_isa(Isa isa) {
   }
 }
 
+Isa isa_of_products() {
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  const auto has = [isa](dnnl::cpu_isa least) {  // an instruction set's bits are in those above
+    return (static_cast<unsigned>(isa) & static_cast<unsigned>(least)) ==
+           static_cast<unsigned>(least);
+  };
+  if (has(dnnl::cpu_isa::avx512_core)) return Isa::kAvx512;
+  return has(dnnl::cpu_isa::avx2) ? Isa::kAvx2 : Isa::kPortable;
+}
+
 // A single row or column goes down another path of oneDNN, with another order of summation: it is
 // computed beside a row or column of zeros, so that its bits are those it has among others.
 void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c,
