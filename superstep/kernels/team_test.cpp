@@ -20,9 +20,13 @@
 namespace superstep::kernels {
 namespace {
 
+// Numbers from -2 to 2.
 void fill(Matrix m, std::string_view name) {
-  for (int64_t r = 0; r < m.rows; ++r)
-    fill_normal(RngKey(3).fold(name), static_cast<uint64_t>(r), m.row(r));
+  const RngKey key = RngKey(3).fold(name);
+  for (int64_t r = 0; r < m.rows; ++r) {
+    fill_uniform(key, static_cast<uint64_t>(r), m.row(r));
+    for (float& value : m.row(r)) value = 4.0F * value - 2.0F;
+  }
 }
 
 // What a kernel may read and write: matrices of one size, with gaps between rows or without, and a
@@ -37,7 +41,7 @@ struct Operands {
     }
     // The last holds nothing below 0, as sums of squares and probabilities.
     sigmoid(m[3]);
-    fill_normal(RngKey(4), 0, bias.values());
+    fill(bias.matrix(), "bias");
     std::iota(numbers.begin(), numbers.end(), 1000);
   }
   [[nodiscard]] std::vector<float> everything() const {
@@ -142,7 +146,7 @@ TEST(InTeams, EveryKernelGivesTheBitsOfOneThread) {
   on_each_isa([&] {
     for (const Kernel& kernel : all) {
       SCOPED_TRACE(kernel.name);
-      for (const int64_t cols : {0, 1, 33, 100, 257}) {
+      for (const int64_t cols : {0, 33, 100, 257}) {
         for (const int64_t gap : {0, 3}) {
           Operands alone(kRows, cols, gap);
           kernel.run(alone);
