@@ -39,7 +39,8 @@ struct DataSummary {
 struct ModelSummary {
   std::string kind, shape;  ///< "dbn", "64-256-128-10".
   int64_t numbers = 0;
-  int64_t replicas = 0, lanes = 0;
+  int64_t replicas = 0, threads = 0;
+  std::string isa;  ///< numerics.isa: "auto", "avx2".
   bool resumed = false;
   int64_t superstep = 0;    ///< Where a resumed run goes on.
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and tests Superstep in four ways, and says what each took:
 #   release   everything
-#   tsan      what runs on several threads: reduce, cluster (not its transport: Debian's gRPC is built
+#   tsan      what runs on several threads: base's teams, reduce, cluster (not its transport: Debian's gRPC is built
 #             without ThreadSanitizer, which then sees races where gRPC's own locks are)
 #   asan      what reads foreign bytes: config, io, data, and the fuzz targets (libFuzzer, briefly)
 #   minimal   everything, without oneDNN and gRPC
@@ -37,13 +37,13 @@ part_release() {
   configure release && build release && ctest --preset release "${without[@]}"
 }
 part_tsan() {
-  configure tsan && build tsan '^(reduce|cluster)_test$' || return 1
+  configure tsan && build tsan '^(base|reduce|cluster)_test$' || return 1
   # ThreadSanitizer needs addresses where it expects them; where a container forbids to ask for
   # that, run without.
   local steady=(setarch "$(uname -m)" -R)
   "${steady[@]}" true 2> /dev/null || steady=()
   TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" \
-    "${steady[@]}" ctest --preset tsan "${without[@]}" -R '^(reduce|cluster)/.+[.]'
+    "${steady[@]}" ctest --preset tsan "${without[@]}" -R '^(base|reduce|cluster)/.+[.]'
 }
 part_asan() {
   configure asan && build asan '(^(config|io|data)_test|_fuzz)$' || return 1

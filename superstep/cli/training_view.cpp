@@ -25,12 +25,13 @@ void TrainingView::on_data(const DataSummary& data) {
 
 void TrainingView::on_model(const ModelSummary& model) {
   printer_.line("model",
-                fmt::format("{} {}, {} numbers ({}); {} on {}", model.kind, model.shape,
+                fmt::format("{} {}, {} numbers ({}); {} on {}{}", model.kind, model.shape,
                             with_commas(model.numbers), report::human_bytes(model.numbers * 4),
                             model.replicas == 1 ? std::string("1 replica")
                                                 : fmt::format("{} replicas", model.replicas),
-                            model.lanes == 1 ? std::string("1 thread")
-                                             : fmt::format("{} threads", model.lanes)));
+                            model.threads == 1 ? std::string("1 thread")
+                                               : fmt::format("{} threads", model.threads),
+                            model.isa == "auto" ? "" : ", " + model.isa));
   if (model.resumed)
     printer_.line("resume", fmt::format("from superstep {}", with_commas(model.superstep)));
 }

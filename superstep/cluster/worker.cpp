@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "superstep/base/floating_point.h"
+#include "superstep/base/team.h"
 
 namespace superstep::cluster {
 namespace {
@@ -46,8 +47,10 @@ class Worker::LaneProgress : public reduce::Progress {
   std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
 };
 
-Worker::Worker(const reduce::Program& program, int lanes)
-    : program_(program), units_by_lane_(static_cast<size_t>(lanes)) {}
+Worker::Worker(const reduce::Program& program, int lanes, int threads)
+    : program_(program), threads_(threads), units_by_lane_(static_cast<size_t>(lanes)) {
+  SUPERSTEP_ASSERT(lanes >= 1 && threads >= lanes);
+}
 
 Worker::~Worker() { stop(); }
 
@@ -109,8 +112,16 @@ std::vector<int64_t> Worker::units_by_lane() const {
   return units_by_lane_;
 }
 
+// The threads dealt to the lanes in turn.
+int Worker::team_of(size_t lane) const {
+  const int lanes = static_cast<int>(units_by_lane_.size());
+  return threads_ / lanes + (static_cast<int>(lane) < threads_ % lanes ? 1 : 0);
+}
+
 void Worker::lane(size_t number) {
   const FloatingPointScope floating_point;
+  Team team(team_of(number));
+  const Team::Scope scope(team);
   std::unique_ptr<reduce::LaneScratch> scratch;
   try {
     scratch = program_.make_scratch();

@@ -15,8 +15,10 @@ namespace superstep::cluster {
 
 class Worker : public WorkerPort {
  public:
-  /// `lanes` threads that each run one unit at a time. The program must outlive it.
-  Worker(const reduce::Program& program, int lanes);
+  /// `lanes` that each run one unit at a time, on a thread or, where there are more `threads` than
+  /// lanes, on a team of them (base/team.h). The program must outlive it.
+  Worker(const reduce::Program& program, int lanes, int threads);
+  Worker(const reduce::Program& program, int lanes) : Worker(program, lanes, lanes) {}
   /// Stops, and waits for the lanes to end.
   ~Worker() override;
   /// Starts the lanes; they speak to `coordinator`, which must outlive the worker.
@@ -41,11 +43,13 @@ class Worker : public WorkerPort {
   class LaneProgress;
 
   void lane(size_t number);
+  [[nodiscard]] int team_of(size_t lane) const;
   void run(Grant grant, reduce::LaneScratch& scratch);
   bool hand_in(LaneProgress& progress, const reduce::Outcome& outcome, bool compares,
                double compute_seconds);
 
   const reduce::Program& program_;
+  const int threads_;
   CoordinatorPort* coordinator_ = nullptr;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

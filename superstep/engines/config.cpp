@@ -7,8 +7,8 @@ void EngineConfig::declare(config::Section& section) {
                  {"local", "process"},
                  {.effect = config::kRun});
   section.integer("workers", workers,
-                  "Workers (local: threads; process: processes); 0 means one a core. Never changes "
-                  "the model.",
+                  "Workers (local: threads, several a replica where there are more of them; process: "
+                  "processes); 0 means one a core. Never changes the model.",
                   {.min = 0, .max = 4096, .effect = config::kRun});
   section.integer("threads", threads,
                   "Threads of each worker process, which compute as many units at once. Never "

@@ -24,7 +24,7 @@ class Engine {
   virtual EngineResult run(const reduce::Program& program, const cluster::Stage& stage,
                            cluster::RunOptions options) = 0;
   /// Threads that compute, as far as is known.
-  [[nodiscard]] virtual int lanes() const = 0;
+  [[nodiscard]] virtual int threads() const = 0;
 };
 
 }  // namespace superstep::engines

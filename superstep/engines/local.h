@@ -1,4 +1,5 @@
-// The local engine: coordinator and worker in this process, the worker's lanes as threads.
+// The local engine: coordinator and worker in this process, the worker's lanes as threads, or as
+// teams of threads where there are more of these than units.
 //
 //   EngineResult done = run_local(program, 2, {.folder = &folder});
 #pragma once
@@ -7,23 +8,23 @@
 
 namespace superstep::engines {
 
-/// Runs a program on `lanes` threads; 0 means one a core. The result does not depend on it.
-EngineResult run_local(const reduce::Program& program, int lanes, cluster::RunOptions options);
+/// Runs a program on so many threads; 0 means one a core. The result does not depend on it.
+EngineResult run_local(const reduce::Program& program, int threads, cluster::RunOptions options);
 
-/// The lanes that 0 stands for on this machine.
+/// The threads that 0 stands for on this machine.
 int default_lanes();
 
 class LocalEngine : public Engine {
  public:
-  explicit LocalEngine(int lanes) : lanes_(lanes == 0 ? default_lanes() : lanes) {}
+  explicit LocalEngine(int threads) : threads_(threads == 0 ? default_lanes() : threads) {}
   EngineResult run(const reduce::Program& program, const cluster::Stage& /*stage*/,
                    cluster::RunOptions options) override {
-    return run_local(program, lanes_, std::move(options));
+    return run_local(program, threads_, std::move(options));
   }
-  [[nodiscard]] int lanes() const override { return lanes_; }
+  [[nodiscard]] int threads() const override { return threads_; }
 
  private:
-  int lanes_;
+  int threads_;
 };
 
 }  // namespace superstep::engines

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <mutex>
 #include <numeric>
+#include <set>
 
+#include "superstep/base/team.h"
 #include "superstep/cluster/testing.h"
 #include "superstep/training/fit.h"
 #include "superstep/training/network_program.h"
@@ -24,6 +27,38 @@ TEST(RunLocal, RunsAProgramOnSoManyLanes) {
     EXPECT_EQ(std::accumulate(done.units_by_lane.begin(), done.units_by_lane.end(), int64_t{0}),
               48);
     program.expect_end(done.run.state);
+  }
+}
+
+// Two units a round, and what team computed each.
+class TwoUnits : public cluster::testing::Sums {
+ public:
+  [[nodiscard]] int64_t most_units() const override { return 2; }
+  [[nodiscard]] reduce::Outcome compute(const reduce::Task& task) const override {
+    const Team* team = Team::current();
+    if (team != nullptr) {
+      const std::scoped_lock lock(mutex_);
+      sizes_.insert(team->size());
+    }
+    return Sums::compute(task);
+  }
+  [[nodiscard]] std::set<int> sizes() const { return sizes_; }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::set<int> sizes_;
+};
+
+TEST(RunLocal, MakesTeamsOfTheThreadsThatAreMoreThanUnits) {
+  const std::vector<std::pair<int, std::set<int>>> cases = {
+      {1, {1}}, {2, {1}}, {4, {2}}, {5, {2, 3}}, {7, {3, 4}}};
+  for (const auto& [threads, sizes] : cases) {
+    const TwoUnits program;
+    const LocalResult done = run_local(program, threads, {});
+    EXPECT_EQ(done.units_by_lane.size(), threads == 1 ? 1U : 2U);
+    program.expect_end(done.run.state);
+    for (const int size : program.sizes()) EXPECT_TRUE(sizes.contains(size)) << size;
+    EXPECT_FALSE(program.sizes().empty());
   }
 }
 

@@ -9,19 +9,19 @@ namespace superstep::engines {
 
 class RemoteEngine : public Engine {
  public:
-  /// Listens; `lanes`: how many are expected, for people.
-  RemoteEngine(cluster::transport::ServerOptions options, int lanes)
-      : server_(std::move(options)), lanes_(lanes) {}
+  /// Listens; `threads`: how many are expected, for people.
+  RemoteEngine(cluster::transport::ServerOptions options, int threads)
+      : server_(std::move(options)), threads_(threads) {}
   /// options.job is what a worker's program must have as its identity.
   EngineResult run(const reduce::Program& program, const cluster::Stage& stage,
                    cluster::RunOptions options) override;
-  [[nodiscard]] int lanes() const override { return lanes_; }
+  [[nodiscard]] int threads() const override { return threads_; }
   /// host:port that workers dial.
   [[nodiscard]] std::string address() const { return server_.address(); }
 
  private:
   cluster::transport::Server server_;
-  int lanes_;
+  int threads_;
 };
 
 }  // namespace superstep::engines

@@ -10,7 +10,7 @@ namespace superstep {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataSummary, train_rows, valid_rows, test_rows, unlabelled_rows,
                                    bad_records, columns, classes, classes_may_be_numbers,
                                    valid_from_train, test_from_train)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ModelSummary, kind, shape, numbers, replicas, lanes, resumed,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ModelSummary, kind, shape, numbers, replicas, threads, isa, resumed,
                                    superstep)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainResult, finished, run, model, report, sha256, metrics_rows,
                                    best_epoch, epochs, reproducible, first_superstep, supersteps,

@@ -1,9 +1,21 @@
 #include "superstep/front_door/stages.h"
 
+#include "superstep/kernels/isa.h"
+
 namespace superstep::front_door {
 namespace {
 
 constexpr const char* kTrain = "train";
+
+// Products of different vector instructions differ in their last bits.
+void check_isa(const std::string& coordinators) {
+  const std::string ours(kernels::isa_name(kernels::isa()));
+  if (ours != coordinators)
+    throw ConfigError(
+        "numerics.isa: this machine computes with {}, the coordinator's with {}; pin one that both "
+        "have, such as numerics.isa = \"avx2\"",
+        ours, coordinators);
+}
 
 StageProgram make_train(std::string_view args) {
   struct Training {
@@ -14,9 +26,12 @@ StageProgram make_train(std::string_view args) {
   ByteReader reader(args, "stage train");
   const std::string toml = reader.get_string();
   const Bytes known = reader.get_string();
+  const std::string isa = reader.get_string();
   reader.finish();
   auto training = std::make_shared<Training>();
   training->job.load_text(toml, "the coordinator's job");
+  training->job.numerics.use();
+  check_isa(isa);
   training->prepared = prepare(training->job, &known);
   training->program.emplace(network_job(training->job, training->prepared));
   return {.program = {training, &*training->program},
@@ -54,6 +69,7 @@ cluster::Stage train_stage(const Job& job, const Prepared& prepared) {
   ByteWriter args;
   args.put_string(job.document.to_toml(/*with_comments=*/false));
   args.put_string(prepared.identity);
+  args.put_string(kernels::isa_name(kernels::isa()));
   return {.kind = kTrain, .args = std::move(args).take()};
 }
 

@@ -9,6 +9,7 @@
 #include "superstep/front_door/train_on.h"
 #include "superstep/front_door/training_pictures.h"
 #include "superstep/io/file.h"
+#include "superstep/kernels/isa.h"
 
 namespace superstep {
 namespace {
@@ -59,7 +60,7 @@ nlohmann::ordered_json leases(const reduce::ScheduleCounters& counters) {
 
 // The last line of metrics.jsonl. Times and units are those of this attempt.
 std::string end_line(const TrainResult& result, const PhaseTeller& teller,
-                     const engines::EngineResult& done, double seconds) {
+                     const engines::EngineResult& done, int threads, double seconds) {
   nlohmann::ordered_json line;
   line["event"] = "end";
   line["phase"] = "";
@@ -73,6 +74,8 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller,
   line["bytes_in"] = done.bytes_in;
   line["bytes_out"] = done.bytes_out;
   line["workers"] = result.units_by_lane.size();
+  line["threads"] = threads;
+  line["isa"] = kernels::isa_name(kernels::isa());
   line["units_by_lane"] = result.units_by_lane;
   line["leases"] = leases(done.run.counters);
   line["metrics"] = nlohmann::ordered_json::parse(result.metrics.to_json());
@@ -104,6 +107,7 @@ void make_paths_absolute(Job& job) {
 
 TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions& options) {
   const auto started = std::chrono::steady_clock::now();
+  job.numerics.use();
   make_paths_absolute(job);
   // A run that goes on is claimed before anything else, a new one once nothing can be wrong with it.
   std::optional<RunFolder> folder;
@@ -143,7 +147,8 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
                                 .shape = prepared.model->network().describe(),
                                 .numbers = prepared.model->network().layout()->count(),
                                 .replicas = job.reduce.replicas,
-                                .lanes = engine->lanes(),
+                                .threads = engine->threads(),
+                                .isa = job.numerics.isa,
                                 .resumed = resumed,
                                 .superstep = result.first_superstep});
   TrainingPictures pictures(prepared, folder->file(kPictureFolder));
@@ -167,7 +172,7 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
   result.metrics_rows = prepared.judged_name();
   folder->check_claim();
   folder->append_metrics(
-      end_line(result, teller, done,
+      end_line(result, teller, done, engine->threads(),
                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
   draw_samples(*prepared.model, {.out = folder->file(kPictureFolder)});
   result.report = write_report(job, prepared, result);

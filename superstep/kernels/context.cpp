@@ -25,4 +25,9 @@ std::span<int64_t> Context::ranges(int64_t count) {
   return std::span(ranges_).first(size);
 }
 
+void Context::make_members(int count) {
+  while (static_cast<int>(members_.size()) + 1 < count)
+    members_.push_back(std::make_unique<Context>());
+}
+
 }  // namespace superstep::kernels

@@ -1,10 +1,11 @@
-// What one lane keeps between calls of kernels: compiled matrix products and scratch memory.
+// What one lane keeps between calls of kernels: compiled matrix products and scratch memory, its
+// own and those of its team's other threads (base/team.h).
 //
 //   kernels::Context context;                       // one a lane
 //   auto delta = context.scratch(rows * outputs);   // given back at the end of the block
 //   matmul(context, x, Op::kPlain, w, Op::kPlain, y, /*beta=*/0);
 //
-// Not shared between threads. Nothing in it changes a result: a fresh one gives the same bits.
+// Not shared between lanes. Nothing in it changes a result: a fresh one gives the same bits.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,12 @@ class Context {
   [[nodiscard]] SparseMatrix& transposed() { return transposed_; }
   [[nodiscard]] std::span<int64_t> ranges(int64_t count);
 
+  /// Those of members 0 (this one) to `count` - 1 of a team, each for its own thread.
+  void make_members(int count);
+  [[nodiscard]] Context& member(int number) {
+    return number == 0 ? *this : *members_[static_cast<size_t>(number - 1)];
+  }
+
   /// What a backend keeps (oneDNN's primitives); it makes this at its first call.
   struct Backend {
     virtual ~Backend() = default;
@@ -65,6 +72,7 @@ class Context {
   SparseMatrix transposed_;
   std::vector<int64_t> ranges_;
   std::unique_ptr<Backend> backend_;
+  std::vector<std::unique_ptr<Context>> members_;
 };
 
 }  // namespace superstep::kernels

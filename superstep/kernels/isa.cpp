@@ -8,13 +8,8 @@
 namespace superstep::kernels {
 namespace {
 
-Isa widest() {
-  if (isa_is_available(Isa::kAvx512)) return Isa::kAvx512;
-  return isa_is_available(Isa::kAvx2) ? Isa::kAvx2 : Isa::kPortable;
-}
-
 std::atomic<Isa>& current() {
-  static std::atomic<Isa> isa = widest();
+  static std::atomic<Isa> isa = widest_isa();
   return isa;
 }
 
@@ -45,15 +40,31 @@ bool isa_is_available(Isa isa) {
          __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512bw") != 0;
 }
 
+Isa widest_isa() {
+  if (isa_is_available(Isa::kAvx512)) return Isa::kAvx512;
+  return isa_is_available(Isa::kAvx2) ? Isa::kAvx2 : Isa::kPortable;
+}
+
 Isa isa() { return current().load(std::memory_order_relaxed); }
 
 void set_isa(Isa isa) {
   if (!isa_is_available(isa))
     throw ConfigError("this processor has no {}: wanted {} or less", isa_name(isa),
-                      isa_name(widest()));
+                      isa_name(widest_isa()));
   current().store(isa, std::memory_order_relaxed);
 #ifndef SUPERSTEP_MINIMAL
   cpu::limit_isa(isa);
+#endif
+}
+
+void pin_isa(Isa isa) {
+  set_isa(isa);
+#ifndef SUPERSTEP_MINIMAL
+  if (const Isa products = cpu::isa_of_products(); products != isa)
+    throw ConfigError(
+        "this process has computed products with {} already: wanted {}, which only a process can "
+        "that has not computed yet",
+        isa_name(products), isa_name(isa));
 #endif
 }
 

@@ -26,17 +26,24 @@ inline constexpr std::array kIsas = {Isa::kPortable, Isa::kAvx2, Isa::kAvx512};
 std::string_view isa_name(Isa isa);
 /// Whether this processor and operating system have it.
 bool isa_is_available(Isa isa);
+/// The widest that is there.
+Isa widest_isa();
 /// What the kernels run with now.
 Isa isa();
 /// From now on, for all threads; a ConfigError where the processor lacks it. Before the process'
 /// first product it also limits oneDNN (to SSE4.1, AVX2, or AVX-512 without bfloat16 and AMX),
 /// which cannot change any more afterwards: its products then stay as they are.
 void set_isa(Isa isa);
+/// The same for products, too: a ConfigError where it is too late to limit oneDNN. Machines with the
+/// same pinned instructions compute the same bits.
+void pin_isa(Isa isa);
 
 #ifndef SUPERSTEP_MINIMAL
 namespace cpu {
 /// Limits oneDNN; without effect once it has compiled a product.
 void limit_isa(Isa isa);
+/// What oneDNN's products run with; from this call on it cannot be limited any more.
+Isa isa_of_products();
 }  // namespace cpu
 #endif
 

@@ -4,7 +4,8 @@
 //   matmul(context, dy, Op::kPlain, w, Op::kTransposed, dx, 0);         // dx = dy W^T
 //   matmul(context, x, Op::kTransposed, dy, Op::kPlain, dw, 1);         // dW += x^T dy
 //
-// A row of the result has the same bits whether it is computed alone or among any others. The
+// An element of the result has the same bits whether it is computed with its row or column alone or
+// among any others; so the calling thread's team (base/team.h) computes a part of it each. The
 // order of summation over k is the backend's own, so the bits differ between instruction sets
 // (kernels/isa.h pins one). With zeros left out: kernels/sparse.h.
 #pragma once
@@ -19,7 +20,7 @@ enum class Op { kPlain, kTransposed };
 /// c = op(a) op(b) + beta c; with beta = 0 what stood in c does not matter.
 ///
 /// op(a) is (m, k), op(b) is (k, n), c is (m, n); any size may be 0 (a sum over nothing is 0).
-/// c overlaps neither a nor b. Runs on the calling thread alone.
+/// c overlaps neither a nor b.
 void matmul(Context& context, ConstMatrix a, Op op_a, ConstMatrix b, Op op_b, Matrix c, float beta);
 
 namespace reference {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "superstep/base/team.h"
 #include "superstep/kernels/vector/table.h"
 
 namespace superstep::kernels {
@@ -53,7 +54,20 @@ void matmul(Context& context, const SparseView& a, Op op_a, ConstMatrix b, Matri
   }
   SUPERSTEP_ASSERT(a.rows == c.rows && a.cols == b.rows && b.cols == c.cols);
   if (c.rows == 0 || c.cols == 0) return;
-  table().sparse_matmul(a, b, c, beta, context.ranges(2 * a.rows).data());
+  // Rows are cut where the elements held are, which need not be spread evenly.
+  constexpr int64_t kFewestProducts = 50'000;
+  int64_t* ranges = context.ranges(2 * a.rows).data();
+  const int64_t count = a.count();
+  split(count, {.fewest = kFewestProducts / c.cols}, [&](const Part& part) {
+    const auto row_of = [&](int64_t element) {
+      return std::lower_bound(a.offsets, a.offsets + a.rows, a.offsets[0] + element) - a.offsets;
+    };
+    const int64_t first = part.begin == 0 ? 0 : row_of(part.begin);
+    const int64_t last = part.end == count ? a.rows : row_of(part.end);
+    if (first == last) return;
+    table().sparse_matmul(a.slice(first, last - first), b, c.row_range(first, last), beta,
+                          ranges + 2 * first);
+  });
 }
 
 }  // namespace superstep::kernels

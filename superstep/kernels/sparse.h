@@ -24,7 +24,7 @@ void to_dense(const SparseView& a, Matrix x);
 void transpose(const SparseView& a, SparseMatrix& out);
 
 /// c = op(a) b + beta c; with beta = 0 what stood in c does not matter. Sizes as in
-/// kernels/matmul.h. c does not overlap b. Runs on the calling thread alone.
+/// kernels/matmul.h. c does not overlap b.
 void matmul(Context& context, const SparseView& a, Op op_a, ConstMatrix b, Matrix c, float beta);
 
 }  // namespace superstep::kernels

@@ -17,6 +17,7 @@
 #include "superstep/kernels/elementwise.h"
 #include "superstep/kernels/isa.h"
 #include "superstep/kernels/math.h"
+#include "superstep/kernels/matmul.h"
 #include "superstep/kernels/update.h"
 
 namespace superstep::kernels {
@@ -383,7 +384,26 @@ TEST(Isa, ThatIsMissingIsRefused) {
   set_isa(before);
   EXPECT_EQ(isa_name(Isa::kAvx512), "avx512");
   EXPECT_TRUE(isa_is_available(Isa::kPortable));
+  EXPECT_TRUE(isa_is_available(widest_isa()));
 }
+
+#ifndef SUPERSTEP_MINIMAL
+// After the first product oneDNN cannot be limited any more.
+TEST(Isa, IsPinnedBeforeTheFirstProductOrNot) {
+  const Isa before = isa();
+  Context context;
+  Tensor a({3, 3}), b({3, 3}), c({3, 3});
+  matmul(context, a.matrix(), Op::kPlain, b.matrix(), Op::kPlain, c.matrix(), 0);
+  const Isa products = cpu::isa_of_products();
+  EXPECT_NO_THROW(pin_isa(products));
+  EXPECT_EQ(isa(), products);
+  for (const Isa isa : kIsas) {
+    if (isa == products) continue;
+    EXPECT_THROW(pin_isa(isa), ConfigError) << isa_name(isa);
+  }
+  set_isa(before);
+}
+#endif
 
 }  // namespace
 }  // namespace superstep::kernels

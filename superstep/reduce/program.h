@@ -14,6 +14,7 @@
 //   }
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -114,6 +115,9 @@ class Program {
   /// The first round (`last` is null), the round after `last`, or none: the job is done. Decides
   /// from the state alone; may leave notes in apply(), never here.
   [[nodiscard]] virtual std::optional<Round> next(const Round* last, const State& state) const = 0;
+  /// The most units that any round worth the time has. A worker with more threads than this computes
+  /// each unit on several of them.
+  [[nodiscard]] virtual int64_t most_units() const { return std::numeric_limits<int64_t>::max(); }
   /// What updates of this round hold; the same for all its units.
   [[nodiscard]] virtual UpdateSpec update_spec(const Round& round) const = 0;
   /// Scratch for a lane; called once a lane, on its thread.

@@ -54,6 +54,13 @@ struct BasicMatrix {
   }
   /// The first `n` rows.
   [[nodiscard]] BasicMatrix head(int64_t n) const { return {data, n, cols, stride}; }
+  /// Rows, and columns, from `begin` to before `end`.
+  [[nodiscard]] BasicMatrix row_range(int64_t begin, int64_t end) const {
+    return {data + begin * stride, end - begin, cols, stride};
+  }
+  [[nodiscard]] BasicMatrix col_range(int64_t begin, int64_t end) const {
+    return {data + begin, rows, end - begin, stride};
+  }
   [[nodiscard]] Shape shape() const { return {rows, cols}; }
 };
 using Matrix = BasicMatrix<float>;

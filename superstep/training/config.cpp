@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "superstep/kernels/isa.h"
 #include "superstep/optim/optimizer.h"
 #include "superstep/optim/schedule.h"
 
@@ -191,6 +192,26 @@ void JobConfig::declare(config::Section& section) {
   section.texts("phases", phases,
                 "Which phases to run: pretrain, finetune. With model.start one pretraining serves "
                 "many finetunings.");
+}
+
+void NumericsConfig::declare(config::Section& section) {
+  section.choice("isa", isa,
+                 "Vector instructions. The sums of a product depend on them, and so do the last bits "
+                 "of a model: auto takes the widest that the processor has; a name makes every "
+                 "machine that has these compute the same bits, of whatever make it is.",
+                 {"auto", "portable", "avx2", "avx512"});
+}
+
+void NumericsConfig::use() const {
+  try {
+    if (isa == "auto" && kernels::isa() != kernels::widest_isa())
+      throw ConfigError("\"auto\" is {} here, and this process has computed with {} already",
+                        kernels::isa_name(kernels::widest_isa()), kernels::isa_name(kernels::isa()));
+    for (const kernels::Isa named : kernels::kIsas)
+      if (isa == kernels::isa_name(named)) kernels::pin_isa(named);
+  } catch (const ConfigError& error) {
+    throw ConfigError("numerics.isa: {}", error.what());
+  }
 }
 
 bool JobConfig::has_phase(std::string_view phase) const {

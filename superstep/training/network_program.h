@@ -49,6 +49,8 @@ class NetworkProgram : public reduce::Program {
   [[nodiscard]] reduce::State initial() const override;
   [[nodiscard]] std::optional<reduce::Round> next(const reduce::Round* last,
                                                   const reduce::State& state) const override;
+  /// The replicas. Rounds of evaluation have more units; their batches are large enough to be cut.
+  [[nodiscard]] int64_t most_units() const override { return job_.reduce.replicas; }
   [[nodiscard]] reduce::UpdateSpec update_spec(const reduce::Round& round) const override;
   [[nodiscard]] std::unique_ptr<reduce::LaneScratch> make_scratch() const override;
   [[nodiscard]] reduce::Outcome compute(const reduce::Task& task) const override;

@@ -111,6 +111,58 @@ class SameBytes(CommandTest):
                 self.assertEqual(hashes[name], self.hash_from(job, 3))
         self.assertEqual(len(set(hashes.values())), len(cases), hashes)
 
+    def test_more_threads_than_replicas(self):
+        # Layers and batches so large that a team of threads cuts them.
+        self.write("rows.csv", support.picture_csv(900))
+        short = {"epochs": 2, "batch": 100}
+        cases = {
+            "mlp": dict(model={"kind": "mlp", "hidden": [320, 96]}, finetune=short),
+            "rbm": dict(model={"kind": "rbm", "hidden": [320]}, pretrain=short),
+            "dbn": dict(model={"kind": "dbn", "hidden": [320, 96]}, pretrain=short,
+                        finetune=short | {"dropout": 0.5, "input_dropout": 0.2}),
+        }
+        for name, sections in cases.items():
+            for replicas in (1, 2):
+                with self.subTest(name, replicas=replicas):
+                    job = self.write(f"{name}-{replicas}.toml", job_toml(
+                        "rows.csv", reduce={"replicas": replicas, "local_steps": 3}, **sections))
+                    hashes = {}
+                    for workers in (1, 2, 3, 4):
+                        run = self.train(job, f"{job.stem}-{workers}", workers=workers)
+                        hashes[workers] = sha256(run)
+                        end = end_line(run)
+                        self.assertEqual(end["threads"], workers)
+                        self.assertEqual(len(end["units_by_lane"]), min(workers, replicas))
+                    self.assertEqual(len(set(hashes.values())), 1, hashes)
+
+    def test_pinned_instructions(self):
+        self.write("rows.csv", support.picture_csv(900))
+        short = {"epochs": 2, "batch": 100}
+        job = self.write("dbn.toml", job_toml("rows.csv", pretrain=short, finetune=short,
+                                              model={"kind": "dbn", "hidden": [320, 96]},
+                                              reduce={"replicas": 1}))
+        hashes = {}
+        for isa in ("auto", "portable", "avx2", "avx512"):
+            for workers in (1, 3):
+                run = self.folder / f"{isa}-{workers}"
+                code, _, messages = self.finish(self.start(
+                    "train", job, "--workers", workers, "--set", f"output.dir={run}",
+                    "--set", f"numerics.isa={isa}"))
+                if code == 2:  # this machine lacks it
+                    self.assertRegex(messages, rf"numerics\.isa: this processor has no {isa}: "
+                                               r"wanted (portable|avx2) or less")
+                    continue
+                self.assertEqual(code, 0, messages)
+                self.assertIn(end_line(run)["isa"], ("portable", "avx2", "avx512"))
+                if isa != "auto":
+                    self.assertEqual(end_line(run)["isa"], isa)
+                    self.assertIn(f", {isa}", messages)
+                hashes.setdefault(isa, set()).add(sha256(run))
+        self.assertEqual({isa: len(found) for isa, found in hashes.items()},
+                         dict.fromkeys(hashes, 1))
+        # auto is the widest of those that the machine has.
+        self.assertEqual(hashes["auto"], list(hashes.values())[-1])
+
     def test_what_is_kept_of_frozen_layers_does_not_matter(self):
         self.write("rows.csv", support.picture_csv(2000))
         job = self.write("dbn.toml", job_toml("rows.csv", **SMALL_DBN))

@@ -17,8 +17,8 @@
 namespace superstep::kernels::cpu {
 namespace {
 
-// While it lives, the OpenMP runtime gives this thread teams of one; afterwards as before. A lane
-// is one thread, and oneDNN's blocking asks for the size of the team. The runtime is the one that
+// While it lives, the OpenMP runtime gives this thread teams of one; afterwards as before. The team
+// of a lane is ours (base/team.h), and oneDNN's blocking asks for the size of OpenMP's. The runtime is the one that
 // oneDNN brought into the process, so it is asked for by name: a oneDNN without OpenMP has none.
 class OneOpenMpThread {
  public:
@@ -159,6 +159,16 @@ void limit_isa(Isa isa) {
       dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core);
       return;
   }
+}
+
+Isa isa_of_products() {
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  const auto has = [isa](dnnl::cpu_isa least) {  // an instruction set's bits are in those above
+    return (static_cast<unsigned>(isa) & static_cast<unsigned>(least)) ==
+           static_cast<unsigned>(least);
+  };
+  if (has(dnnl::cpu_isa::avx512_core)) return Isa::kAvx512;
+  return has(dnnl::cpu_isa::avx2) ? Isa::kAvx2 : Isa::kPortable;
 }
 
 // A single row or column goes down another path of oneDNN, with another order of summation: it is
