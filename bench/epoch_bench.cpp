@@ -200,10 +200,12 @@ double operations(const Options& options, int64_t rows, int64_t columns) {
   return sum;
 }
 
+void add_peak(const Figures& figures) { figures.add("peak of the core", peak(), "GFLOP/s"); }
+
 void run_all(const Figures& figures) {
   constexpr int64_t kRows = 20'000, kColumns = 784;
   const auto rows = synthetic_rows(kRows, kColumns);
-  figures.add("peak of the core", peak(), "GFLOP/s");
+  add_peak(figures);
   for (const std::string net : {"rbm", "mlp"}) {
     for (const std::string loop : {"engine", "bare"}) {
       Options options;
@@ -230,7 +232,7 @@ int main(int argc, char** argv) {
   using namespace superstep::bench;
   CLI::App app("Seconds an epoch");
   Options options;
-  bool turns = false, json = false;
+  bool turns = false, only_peak = false, json = false;
   app.add_option("--net", options.net)->check(CLI::IsMember({"rbm", "mlp"}));
   app.add_option("--loop", options.loop)->check(CLI::IsMember({"engine", "bare"}));
   app.add_option("--hidden", options.hidden)->delimiter(',');
@@ -243,12 +245,15 @@ int main(int argc, char** argv) {
   app.add_option("--save-start", options.save_start, "where the engine's first tensors go");
   app.add_option("--save", options.save, "where the last tensors go");
   app.add_flag("--turns", turns, "an epoch a line on standard input; needs --data");
+  app.add_flag("--peak", only_peak, "the core's peak alone");
   app.add_flag("--json", json, "figures as JSON");
   CLI11_PARSE(app, argc, argv);
   try {
     if (turns) {
       TurnsByLine by_line;
       run(options, read_rows(options.data), by_line);
+    } else if (only_peak) {
+      add_peak(Figures(argc, argv));
     } else {
       run_all(Figures(argc, argv));
     }
