@@ -13,23 +13,25 @@ def softmax(z):
 
 
 def machine(tensors, x, counts=False):
-    """Squared error a row of going up and down by means; and pseudo-log-likelihood a row in nats, from
-    free energies with one pixel flipped (binary units; pixels rounded to states)."""
+    """Of going up and down by means: squared error a row, or of counts the cross-entropy a word;
+    and of binary units the pseudo-log-likelihood a row in nats, from free energies with one pixel flipped,
+    pixels rounded to states."""
     w, c, b = (tensors[f"layer.0.{n}"].astype(np.float64) for n in ("weight", "bias", "visible_bias"))
     total = x.sum(1, keepdims=True) if counts else 1
     h = sigmoid(x @ w + total * c)
-    back = total * softmax(h @ w.T + b) if counts else sigmoid(h @ w.T + b)
-    figures = {"reconstruction error": float(((x - back) ** 2).sum(1).mean())}
-    if not counts:
-        def free_energy(v):
-            return -v @ b - np.logaddexp(0, v @ w + c).sum(1)
+    if counts:
+        return {"reconstruction, nats a word": float(-(x * np.log(softmax(h @ w.T + b))).sum() / x.sum())}
+    figures = {"reconstruction error": float(((x - sigmoid(h @ w.T + b)) ** 2).sum(1).mean())}
 
-        states = np.round(x)
-        flipped = states.copy()
-        pixel = np.random.default_rng(1).integers(x.shape[1], size=len(x))
-        flipped[np.arange(len(x)), pixel] = 1 - states[np.arange(len(x)), pixel]
-        change = free_energy(flipped) - free_energy(states)
-        figures["pseudo-log-likelihood"] = float(-x.shape[1] * np.logaddexp(0, -change).mean())
+    def free_energy(v):
+        return -v @ b - np.logaddexp(0, v @ w + c).sum(1)
+
+    states = np.round(x)
+    flipped = states.copy()
+    pixel = np.random.default_rng(1).integers(x.shape[1], size=len(x))
+    flipped[np.arange(len(x)), pixel] = 1 - states[np.arange(len(x)), pixel]
+    change = free_energy(flipped) - free_energy(states)
+    figures["pseudo-log-likelihood"] = float(-x.shape[1] * np.logaddexp(0, -change).mean())
     return figures
 
 

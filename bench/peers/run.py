@@ -217,7 +217,7 @@ def bags(options):
         net_contest(options, "rbm", folder, file,
                     f"RBM 2000-500 over counts (softmax units), CD-1, batch 100, 20newsgroups, {train.shape[0]:,} rows, "
                     f"{share:.1%} not zero", options.torch or ["eager", "sparse"], OURS,
-                    ["--hidden", "500", "--rate", "0.001", "--visible", "softmax"], 10 * train.shape[0] * 2000 * 500,
+                    ["--hidden", "500", "--rate", "0.0001", "--visible", "softmax"], 10 * train.shape[0] * 2000 * 500,
                     lambda tensors: quality.machine(tensors, test.toarray(), counts=True))
 
 
