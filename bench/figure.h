@@ -1,4 +1,5 @@
-// How a benchmark prints what it measured: a line a figure, for people or, with --json, for programs.
+// How a benchmark prints what it measured: a line a figure, for people or, with --json, for
+// programs.
 #pragma once
 
 #include <fmt/format.h>

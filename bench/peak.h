@@ -1,5 +1,5 @@
-// GFLOP/s of fused multiply-adds without memory, the best of ten tries on one thread: the peak of the
-// core.
+// GFLOP/s of fused multiply-adds without memory, the best of ten tries on one thread: the peak of
+// the core.
 #pragma once
 
 #include <immintrin.h>

@@ -3,9 +3,9 @@
 //   taskset -c 1 build/release/bin/predict_bench
 //   predict_bench --turns --model FILE --data FILE --save FILE       # for bench/peers/run.py score
 //
-// Percentiles over 100,000 calls on one thread. The second form takes turns with other programs: for
-// every line on standard input a line of JSON with the percentiles of calls in batches of 1, 256 and
-// 1,024 rows; at the end it saves its answers.
+// Percentiles over 100,000 calls on one thread. The second form takes turns with other programs:
+// for every line on standard input a line of JSON with the percentiles of calls in batches of 1,
+// 256 and 1,024 rows; at the end it saves its answers.
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <map>

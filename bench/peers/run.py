@@ -6,6 +6,7 @@
     bench/peers/run.py bags --newsgroups FILE   # the same on bags of words
     bench/peers/run.py score                    # rows a second through a trained net; one answer
     bench/peers/run.py products                 # products beside PyTorch's and the core's peak
+    bench/peers/run.py inside --mnist FOLDER    # the products within our epochs: time, share of peak
     bench/peers/run.py all                      # what `make bench` does: skipped where not installed
 
 All contestants of a table are processes that stay, pinned to one core, and take turns: a round is a
@@ -16,6 +17,7 @@ bench/RESULTS.md. Nets start from the same tensors (ours writes them) and are ju
 """
 
 import argparse
+import collections
 import datetime
 import json
 import os
@@ -282,9 +284,40 @@ def products(options):
     table(["rows x inputs x outputs", "GFLOP/s", "of peak", "PyTorch", "of peak", "ours / PyTorch"], rows)
 
 
+def inside(options):
+    """oneDNN tells how long each product took; a product that our own vector code makes is not among them."""
+    import rows
+
+    top = peak()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rows.safetensors"
+        rows.write(file, *rows.digits(options.mnist)[0])
+        for net, hidden in (("rbm", "500"), ("mlp", "500,250")):
+            out = subprocess.run([BIN / "epoch_bench", "--turns", "--loop", "bare", "--net", net, "--hidden", hidden,
+                                  "--data", file], input=options.rounds * "go\n", text=True, check=True,
+                                 stdout=subprocess.PIPE, env=os.environ | {"ONEDNN_VERBOSE": "profile_exec"}).stdout
+            times, epochs = collections.defaultdict(list), []
+            for line in out.splitlines():
+                if line.startswith("{") and "processor" in line:
+                    epochs.append(json.loads(line)["processor"])
+                elif ",exec,cpu,matmul," in line:
+                    *_, sizes, milliseconds = line.split(",")
+                    times[sizes + (" +=" if "sum" in line else "")].append(float(milliseconds))
+            print(f"**Products within an epoch, {net} {hidden}: {low(epochs):.2f} s of processor time an epoch (10th "
+                  f"percentile, with the log of products); peak {top:.0f} GFLOP/s**\n")
+            lines = []
+            for sizes, all_times in times.items():
+                (m, k), (_, n) = (part.split("x") for part in sizes.split()[0].split(":"))
+                rate = 2e-6 * int(m) * int(k) * int(n) / low(all_times)
+                seconds = 1e-3 * low(all_times) * len(all_times) / options.rounds
+                lines.append([sizes, len(all_times) // options.rounds, f"{low(all_times):.3f}", f"{seconds:.3f}",
+                              f"{rate:.0f}", f"{rate / top:.0%}"])
+            table(["product", "an epoch", "ms, 10th percentile", "s an epoch", "GFLOP/s", "of peak"], lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["epoch", "bags", "score", "products", "all"])
+    parser.add_argument("what", nargs="?", choices=["epoch", "bags", "score", "products", "inside", "all"])
     parser.add_argument("--install", action="store_true", help="install the peers first where they are not")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--core", type=int, default=os.cpu_count() - 1)
@@ -313,6 +346,8 @@ def main():
     print(machine(options))
     if options.what in ("products", "all"):
         products(options)
+    if options.what in ("inside", "all"):
+        inside(options)
     if options.what in ("score", "all"):
         score(options)
     if options.what in ("epoch", "all"):
