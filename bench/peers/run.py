@@ -265,12 +265,17 @@ def score(options):
 
 def products(options):
     command = [BIN / "kernels_bench", "--benchmark_filter=^dense", "--benchmark_format=json",
-               "--benchmark_min_time=0.05"]
+               "--benchmark_min_time=0.02", "--benchmark_repetitions=5"]
     torch = Contestant("PyTorch", [sys.executable, HERE / "torch_products.py"])
     ours = []
     for r in range(options.rounds + 1):
         out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
-        ours.append({b["name"].removeprefix("dense/"): b["GFLOP/s"] for b in json.loads(out)["benchmarks"]})
+        best = collections.defaultdict(float)  # of the repetitions, as torch_products.py has it
+        for b in json.loads(out)["benchmarks"]:
+            if b["run_type"] == "iteration":
+                name = b["name"].removeprefix("dense/")
+                best[name] = max(best[name], b["GFLOP/s"])
+        ours.append(best)
         torch.turn()
         print(f"  round {r} of {options.rounds}", file=sys.stderr)
     torch.close()
@@ -280,7 +285,7 @@ def products(options):
         theirs = statistics.median(torch.values(name))
         ratio = statistics.median(m[name] / t for m, t in zip(ours[1:], torch.values(name)))
         rows.append([name, f"{mine:.0f}", f"{mine / top:.0%}", f"{theirs:.0f}", f"{theirs / top:.0%}", f"{ratio:.2f}"])
-    print(f"**Products, float32, medians of rounds; peak of the core {top:.0f} GFLOP/s**\n")
+    print(f"**Products, float32, by processor time; best of five windows a round, median of rounds; peak of the core {top:.0f} GFLOP/s**\n")
     table(["rows x inputs x outputs", "GFLOP/s", "of peak", "PyTorch", "of peak", "ours / PyTorch"], rows)
 
 

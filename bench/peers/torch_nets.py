@@ -232,8 +232,11 @@ def main():
     net = (Rbm if options.net == "rbm" else Mlp)(options, start)
 
     if options.variant == "sparse":
+        import warnings
+
         import scipy.sparse
 
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
         rows = scipy.sparse.csr_matrix(data["x"])
 
     def epoch():
