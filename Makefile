@@ -28,11 +28,12 @@ lint:  ## check layout, layers, links in documents, and names
 	tools/bootstrap.sh lint
 	tools/lint.sh
 
-bench:  ## build and run the benchmarks
+bench:  ## build and run the benchmarks; PEERS=1 installs PyTorch and others to compare with
 	tools/bootstrap.sh build
 	cmake --preset release
 	cmake --build build/release
 	@set -e; for b in build/release/bin/*_bench; do echo "== $$b"; "$$b"; done
+	bench/peers/run.py all $(if $(PEERS),--install)
 
 docs:  ## check that every link in the documents leads somewhere
 	tools/check_links.py

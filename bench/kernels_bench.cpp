@@ -7,15 +7,14 @@
 // Counters: ns is nanoseconds an element, GB/s counts what must be read and written once, GFLOP/s
 // counts 2 m n k, peak is the share of what back-to-back fused multiply-adds reach in the same run.
 #include <benchmark/benchmark.h>
-#include <immintrin.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "bench/peak.h"
 #include "superstep/base/floating_point.h"
 #include "superstep/kernels/activation.h"
 #include "superstep/kernels/cases.h"
@@ -157,54 +156,12 @@ void run_step(benchmark::State& state, const Step& step, Isa isa) {
   counters(state, 784 * 500, step.floats);
 }
 
-// GFLOP/s of fused multiply-adds without memory, the best of ten tries: the core's peak.
-[[gnu::target("avx512f")]] double peak_avx512() {
-  __m512 sums[16] = {};
-  const __m512 x = _mm512_set1_ps(0.5F);
-  double best = 0;
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    constexpr int kTimes = 200'000;
-    const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < kTimes; ++i) {
-#pragma GCC unroll 16
-      for (auto& s : sums) s = _mm512_fmadd_ps(s, x, x);
-    }
-    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    best = std::max(best, 16.0 * 32 * kTimes / time.count() * 1e-9);
-  }
-  for (auto& s : sums) benchmark::DoNotOptimize(s);
-  return best;
-}
-[[gnu::target("avx2,fma")]] double peak_avx2() {
-  __m256 sums[12] = {};
-  const __m256 x = _mm256_set1_ps(0.5F);
-  double best = 0;
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    constexpr int kTimes = 200'000;
-    const auto start = std::chrono::steady_clock::now();
-    for (int i = 0; i < kTimes; ++i) {
-#pragma GCC unroll 12
-      for (auto& s : sums) s = _mm256_fmadd_ps(s, x, x);
-    }
-    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    best = std::max(best, 12.0 * 16 * kTimes / time.count() * 1e-9);
-  }
-  for (auto& s : sums) benchmark::DoNotOptimize(s);
-  return best;
-}
-// 0 where the processor has no fused multiply-add.
-double peak() {
-  static const double peak = __builtin_cpu_supports("avx512f") != 0 ? peak_avx512()
-                             : __builtin_cpu_supports("fma") != 0   ? peak_avx2()
-                                                                    : 0.0;
-  return peak;
-}
-
 void flops(benchmark::State& state, const ProductCase& c) {
   const double count = 2.0 * static_cast<double>(c.rows * c.inputs * c.outputs) * 1e-9 *
                        static_cast<double>(state.iterations());
   state.counters["GFLOP/s"] = {count, benchmark::Counter::kIsRate};
-  if (peak() > 0) state.counters["peak"] = {count / peak(), benchmark::Counter::kIsRate};
+  if (bench::peak() > 0)
+    state.counters["peak"] = {count / bench::peak(), benchmark::Counter::kIsRate};
 }
 
 // The three products of a layer, at the shapes of facts/kernels.md.

@@ -5,50 +5,27 @@
 // minibatches in 12 supersteps, on nets of MNIST's size with synthetic rows. Trials of both kinds
 // take turns, and medians are compared, by the clock and by the processor time of the process
 // (which other programs on the machine disturb less). The goal is a ratio of at most 1.03.
-#include <sys/resource.h>
-
-#include <algorithm>
-#include <chrono>
 #include <functional>
 #include <numeric>
 #include <string>
 #include <vector>
 
-#include "superstep/base/floating_point.h"
+#include "bench/bare_loop.h"
+#include "bench/figure.h"
+#include "bench/stopwatch.h"
 #include "superstep/data/row_source.h"
 #include "superstep/engines/local.h"
-#include "superstep/optim/optimizer.h"
-#include "superstep/training/network_program.h"
 
-namespace superstep {
+namespace superstep::bench {
 namespace {
 
 constexpr int64_t kRows = 5000, kColumns = 784, kClasses = 10, kBatch = 100, kEpochs = 12;
 constexpr int kTrials = 9;
 
-struct Seconds {
-  double wall = 0, processor = 0;
-};
-
 Seconds measured(const std::function<void()>& action) {
-  const auto processor = [] {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& t) {
-      return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
-    };
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-  };
-  const auto wall = std::chrono::steady_clock::now();
-  const double before = processor();
+  const Stopwatch watch;
   action();
-  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count(),
-          processor() - before};
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
+  return watch.elapsed();
 }
 
 data::MatrixSource synthetic_rows() {
@@ -61,43 +38,8 @@ data::MatrixSource synthetic_rows() {
   return data::MatrixSource(std::move(x), std::move(labels));
 }
 
-// What NetworkProgram does of a phase of one replica, without rounds, updates and sums.
-void bare_loop(const training::NetworkJob& job, const training::PhaseConfig& phase,
-               const training::Learner& learner, const std::string& name) {
-  const FloatingPointScope floating_point;
-  const RngKey key = RngKey(job.seed).fold(name);
-  const data::Dealing dealing(job.train_rows, 1, kBatch, job.seed);
-  auto optimizer = optim::make_optimizer(phase.optimizer);
-  ParamSet params = job.network->initial(RngKey(job.seed).fold("initial"));
-  std::vector<ParamSet> state(optimizer->state_prefixes().size(), ParamSet(job.network->layout()));
-  std::vector<optim::TensorRule> rules;
-  for (int t = 0; t < params.layout().size(); ++t)
-    rules.push_back({.param = t, .l2 = params.layout().spec(t).shape.rank() == 2 ? phase.l2 : 0});
-  training::LearnerScratch scratch;
-  Batch batch;
-  optimizer->bind(params, state, rules, scratch.context);
-  int64_t step = 0;
-  for (int64_t epoch = 0; epoch < kEpochs; ++epoch) {
-    const auto order = dealing.order(0, epoch, key.fold("order"));
-    const RngKey of_epoch = key.fold(static_cast<uint64_t>(epoch));
-    for (int64_t begin = 0; begin < kRows; begin += kBatch) {
-      job.train->read(std::span(order).subspan(static_cast<size_t>(begin), kBatch), batch);
-      ++step;
-      GradSink& sink = optimizer->begin(
-          {.learning_rate = *phase.learning_rate, .momentum = phase.momentum, .number = step});
-      learner.gradient(params,
-                       {.batch = batch,
-                        .key = of_epoch,
-                        .step_key = of_epoch.fold("step").fold(static_cast<uint64_t>(step))},
-                       sink, scratch);
-      optimizer->end();
-    }
-  }
-  optimizer->unbind();
-}
-
 void compare(const std::string& kind, std::vector<int64_t> hidden,
-             const std::shared_ptr<const Source>& rows) {
+             const std::shared_ptr<const Source>& rows, const Figures& figures) {
   models::ModelConfig config;
   config.kind = kind;
   config.hidden = std::move(hidden);
@@ -124,11 +66,17 @@ void compare(const std::string& kind, std::vector<int64_t> hidden,
 
   const training::NetworkProgram program(job);
   const training::Backpropagation backpropagation(network, loss);
+  const auto run_bare = [&](const training::PhaseConfig& phase, const training::Learner& learner,
+                            const std::string& name) {
+    ParamSet params = network.initial(RngKey(job.seed).fold("initial"));
+    BareLoop loop(job, phase, learner, name, params);
+    for (int64_t epoch = 0; epoch < kEpochs; ++epoch) loop.epoch(epoch);
+  };
   const auto bare = [&] {
     if (const auto* rbm = dynamic_cast<const layers::Rbm*>(&network.layer(0)))
-      bare_loop(job, job.pretrain, training::ContrastiveDivergence(*rbm, 0, {}), "pretrain.0");
+      run_bare(job.pretrain, training::ContrastiveDivergence(*rbm, 0, {}), "pretrain.0");
     else
-      bare_loop(job, job.finetune, backpropagation, "finetune");
+      run_bare(job.finetune, backpropagation, "finetune");
   };
   const auto engine = [&] { (void)engines::run_local(program, 1, {}); };
 
@@ -143,20 +91,23 @@ void compare(const std::string& kind, std::vector<int64_t> hidden,
     engine_processor.push_back(e.processor);
   }
   constexpr double kBatches = kEpochs * kRows / kBatch;
-  fmt::print(
-      "{:<4} {:<16} bare loop {:.3f} ms a minibatch, local engine {:.3f} ms: ratio {:.3f} "
-      "(processor time {:.3f})\n",
-      kind, network.describe(), 1e3 * median(bare_wall) / kBatches,
-      1e3 * median(engine_wall) / kBatches, median(engine_wall) / median(bare_wall),
-      median(engine_processor) / median(bare_processor));
+  const auto add = [&](const std::string& what, double value, const std::string& unit) {
+    figures.add(fmt::format("{} {}, {}", kind, network.describe(), what), value, unit);
+  };
+  add("bare loop", 1e3 * median(bare_wall) / kBatches, "ms a minibatch");
+  add("local engine", 1e3 * median(engine_wall) / kBatches, "ms a minibatch");
+  add("engine / bare loop", median(engine_wall) / median(bare_wall), "by the clock");
+  add("engine / bare loop, processor", median(engine_processor) / median(bare_processor),
+      "by processor time");
 }
 
 }  // namespace
-}  // namespace superstep
+}  // namespace superstep::bench
 
-int main() {
-  const auto rows =
-      std::make_shared<const superstep::data::MatrixSource>(superstep::synthetic_rows());
-  superstep::compare("mlp", {500, 250}, rows);
-  superstep::compare("rbm", {500}, rows);
+int main(int argc, char** argv) {
+  using namespace superstep::bench;
+  const Figures figures(argc, argv);
+  const auto rows = std::make_shared<const superstep::data::MatrixSource>(synthetic_rows());
+  compare("mlp", {500, 250}, rows, figures);
+  compare("rbm", {500}, rows, figures);
 }
