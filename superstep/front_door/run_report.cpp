@@ -39,10 +39,7 @@ std::vector<std::pair<std::string, std::string>> features_of(const data::RowSour
   std::vector<std::pair<std::string, std::string>> features;
   const auto columns = std::min<int64_t>(records.columns, kFeaturesOfAMistake);
   for (int64_t c = 0; c < columns; ++c) {
-    const auto at = static_cast<size_t>(place * records.columns + c);
-    const double value =
-        std::visit([&](const auto& v) { return static_cast<double>(v[at]); }, records.values);
-    features.emplace_back(names.name(c), report::number_text(value));
+    features.emplace_back(names.name(c), report::number_text(records.value(place, c)));
   }
   return features;
 }
