@@ -26,6 +26,7 @@ Job::Job() {
           pretrain);
   declare("finetune", "Training of the whole net by backpropagation.", finetune);
   declare("reduce", "Iterative reduce: replicas train apart and are averaged.", reduce);
+  declare("numerics", "How numbers are computed, where that shows in the model.", numerics);
   declare("engine", "Who computes. Never changes the model.", engine);
   declare("output", "Where the results go.", output);
   document.load_site_and_user_files();

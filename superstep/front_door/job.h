@@ -50,6 +50,7 @@ class Job {
   training::PretrainConfig pretrain;
   training::FinetuneConfig finetune;
   reduce::ReduceConfig reduce;
+  training::NumericsConfig numerics;
   engines::EngineConfig engine;
   OutputConfig output;
   config::Document document;

@@ -9,6 +9,7 @@
 #include "superstep/engines/local.h"
 #include "superstep/training/evaluate_program.h"
 #include "superstep/training/fit.h"
+#include "superstep/training/nonzeros.h"
 
 namespace superstep::front_door {
 namespace {
@@ -124,6 +125,26 @@ data::Schema schema_of(const data::DataSet& rows, const data::DataConfig& config
                       rows.file(0), schema.columns);
   schema.image = config.image;
   return schema;
+}
+
+// The share of what is learned from that is not zero, where numerics.sparse = "auto" asks for it and
+// it may be small. Where the scaling moves the zeros of a column, it is taken for full.
+std::optional<double> share_of_nonzeros(const Job& job, const Prepared& prepared,
+                                        const data::Scaling& scaling) {
+  const auto columns = static_cast<double>(scaling.columns());
+  const double moved = columns - static_cast<double>(scaling.zeros_kept());
+  if (job.numerics.sparse != "auto" || moved >= training::kSparseBelow * columns) return {};
+  const bool more = prepared.pretrain_source != nullptr;
+  const Source& source = more ? *prepared.pretrain_source : *prepared.train.source;
+  const auto& rows = more ? prepared.pretrain_rows : prepared.train.numbers;
+  const training::NonzerosProgram program(source, rows);
+  const int64_t count = program.result(engines::run_local(program, lanes_of(job), {}).run.state);
+  return static_cast<double>(count) / columns / static_cast<double>(rows.size());
+}
+
+Form form_of(const training::NumericsConfig& numerics, const std::optional<double>& nonzeros) {
+  const bool sparse = nonzeros ? *nonzeros < training::kSparseBelow : numerics.sparse == "on";
+  return sparse ? Form::kSparse : Form::kDense;
 }
 
 bool is_set(const Job& job, std::string_view key) {
@@ -259,6 +280,8 @@ Prepared prepare(Job& job) {
     for (int64_t row = 0; row < unlabelled.index.rows; ++row)
       prepared.pretrain_rows.push_back(fitted.index.rows + row);
   }
+  const std::optional<double> nonzeros = share_of_nonzeros(job, prepared, fitted.scaling);
+  prepared.model->set_form(form_of(job.numerics, nonzeros));
   prepared.class_weights = class_weights(job, prepared.train, fitted.target);
 
   prepared.summary = {.train_rows = static_cast<int64_t>(prepared.train.numbers.size()),
@@ -270,12 +293,15 @@ Prepared prepare(Job& job) {
                       .classes = fitted.target.classes.size(),
                       .classes_may_be_numbers = task_is_open && many_numbers(fitted.target.classes),
                       .valid_from_train = job.data.valid.empty(),
-                      .test_from_train = job.data.test.empty()};
+                      .test_from_train = job.data.test.empty(),
+                      .sparse = prepared.model->form() == Form::kSparse,
+                      .nonzeros = nonzeros};
   ByteWriter identity;
   identity.put_string(fitted.index.to_bytes());
   identity.put_string(fitted.scaling.to_bytes());
   identity.put_string(fitted.target.to_bytes());
   identity.put(rows->file_bytes());
+  identity.put(prepared.model->form());
   if (more) {
     identity.put_string(unlabelled.index.to_bytes());
     identity.put(more->file_bytes());

@@ -53,8 +53,10 @@ void for_answers(const models::Model& model, const Rows& rows, F f) {
   const std::span<const int64_t> numbers = rows.numbers;
   for (size_t begin = 0; begin < numbers.size(); begin += kRowsAtOnce) {
     const size_t count = std::min<size_t>(kRowsAtOnce, numbers.size() - begin);
-    rows.source->read(numbers.subspan(begin, count), batch);
-    f(batch, predictor.predict(std::as_const(batch.x).matrix()));
+    // A picture is drawn of what is written out.
+    rows.source->read_as(is_picture(model.schema()) ? Form::kDense : model.form(),
+                         numbers.subspan(begin, count), batch);
+    f(batch, predictor.predict(batch.features()));
   }
 }
 

@@ -54,6 +54,7 @@ class Model {
   [[nodiscard]] const layers::Loss* loss() const { return loss_.get(); }
   [[nodiscard]] const ParamSet& params() const { return params_; }
   void set_params(ParamSet params);
+  void set_form(Form form) { parts_.form = form; }
 
   /// Answers for raw records, row after row as the schema has their features: for each row the
   /// probability of every class, or the number, or the hidden units' probabilities. Throws

@@ -193,6 +193,14 @@ void JobConfig::declare(config::Section& section) {
                 "many finetunings.");
 }
 
+void NumericsConfig::declare(config::Section& section) {
+  section.choice("sparse", sparse,
+                 "Whether the first layer leaves out the zeros of its rows, which is quicker where "
+                 "these are many: auto does so where less than a quarter of the values learned from "
+                 "are not zero once scaled. Results differ in rounding alone.",
+                 {"auto", "on", "off"});
+}
+
 bool JobConfig::has_phase(std::string_view phase) const {
   return std::ranges::find(phases, phase) != phases.end();
 }

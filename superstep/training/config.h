@@ -1,4 +1,4 @@
-// The [job], [pretrain] and [finetune] sections of a job.
+// The [job], [pretrain], [finetune] and [numerics] sections of a job.
 #pragma once
 
 #include <cstdint>
@@ -92,6 +92,13 @@ struct FinetuneConfig : PhaseConfig {
   /// The share of inputs of a layer that are dropped: of the data for layer 0, of hidden units for
   /// the others.
   [[nodiscard]] double dropout_below(int64_t layer) const;
+};
+
+/// [numerics]: how numbers are computed, where that shows in a result.
+struct NumericsConfig {
+  std::string sparse = "auto";  ///< Or "on", "off".
+
+  void declare(config::Section& section);
 };
 
 struct JobConfig {
