@@ -15,15 +15,18 @@ namespace superstep::front_door {
 namespace {
 
 // What data.scale = "infer" becomes for a model: a binary machine takes its inputs for
-// probabilities, a Gaussian one for values of unit variance.
-std::string scale_for(const models::ModelConfig& model, const std::string& scale) {
-  if (scale != "infer" || !model.pretrained()) return scale;
-  return model.visible == "binary" ? "minmax" : "standardise";
+// probabilities, a Gaussian one for values of unit variance, one of softmax units for counts. Rows
+// that came without zeros keep them where they may.
+std::string scale_for(const models::ModelConfig& model, const std::string& scale, bool sparse) {
+  if (scale != "infer") return scale;
+  if (!model.pretrained()) return sparse ? "minmax" : scale;
+  if (model.visible == "binary") return "minmax";
+  return sparse && model.visible == "softmax" ? "none" : "standardise";
 }
 
 training::Fitted fit(const Job& job, std::shared_ptr<const data::DataSet> rows,
                      training::FitOptions options) {
-  options.scale = scale_for(job.model, job.data.scale);
+  options.scale = scale_for(job.model, job.data.scale, rows->is_sparse());
   options.threshold = job.data.threshold;
   const training::FitProgram program(std::move(rows), std::move(options));
   return program.result(engines::run_local(program, lanes_of(job), {}).run.state);
