@@ -19,7 +19,7 @@ namespace {
 // that came without zeros keep them where they may.
 std::string scale_for(const models::ModelConfig& model, const std::string& scale, bool sparse) {
   if (scale != "infer") return scale;
-  if (!model.pretrained()) return sparse ? "minmax" : scale;
+  if (!model.pretrained()) return sparse ? "none" : scale;
   if (model.visible == "binary") return "minmax";
   return sparse && model.visible == "softmax" ? "none" : "standardise";
 }
