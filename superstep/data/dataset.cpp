@@ -231,8 +231,8 @@ class SvmlightDataSet : public FileDataSet {
   void plan_by_rows(const DataConfig& config, const Schema* expected) {
     SvmlightIndices found;
     for (const auto& split : splits_)
-      found.add(scan_svmlight(*io::open_stream(split->rows.path), split->rows.path,
-                              plan_.skip_bad));
+      found.add(
+          scan_svmlight(*io::open_stream(split->rows.path), split->rows.path, plan_.skip_bad));
     if (found.highest < 0) throw DataError("{}: no row names a value", file(0));
     plan_.first = found.lowest == 0 ? 0 : 1;
     plan_.columns = found.highest - plan_.first + 1;
@@ -346,11 +346,9 @@ std::shared_ptr<const DataSet> DataSet::open(const config::Location& location,
                       files[0], name_of(format));
   refuse_keys(config, format, files[0]);
   if (format != Format::kIdx && !labels.empty())
-    throw ConfigError("[data] labels = {}: {} is {}",
-                      config::in_quotes(location.labels), files[0],
-                      format == Format::kCsv
-                          ? "CSV, whose labels are a column: label = \"...\""
-                          : "SVMLight, where every row begins with its label");
+    throw ConfigError("[data] labels = {}: {} is {}", config::in_quotes(location.labels), files[0],
+                      format == Format::kCsv ? "CSV, whose labels are a column: label = \"...\""
+                                             : "SVMLight, where every row begins with its label");
   if (format == Format::kCsv) return std::make_shared<CsvDataSet>(files, config, expected);
   if (format == Format::kSvmlight)
     return std::make_shared<SvmlightDataSet>(files, config, expected);

@@ -283,8 +283,8 @@ TEST(SvmlightDataSet, IsAsWideAsAsked) {
   config.width = 2;
   EXPECT_ERROR(DataError, open(rows, config), "a.svm: an index of 3, wanted 2 columns from 1 on");
   config.width = 7;
-  EXPECT_ERROR(ConfigError, open(folder.write("a.csv", "1,2\n3,4\n"), config),
-               "[data] width = 7", "a.csv is CSV");
+  EXPECT_ERROR(ConfigError, open(folder.write("a.csv", "1,2\n3,4\n"), config), "[data] width = 7",
+               "a.csv is CSV");
   EXPECT_ERROR(DataError, open(folder.write("none.svm", "x\ny\n")), "no row names a value");
 }
 

@@ -130,13 +130,18 @@ data::Schema schema_of(const data::DataSet& rows, const data::DataConfig& config
   return schema;
 }
 
+// By the columns of the first tensor, the weights of the first layer.
+double most_nonzeros(const Prepared& prepared) {
+  return training::sparse_below(prepared.model->network().layout()->spec(0).shape[1]);
+}
+
 // The share of what is learned from that is not zero, where numerics.sparse = "auto" asks for it and
 // it may be small. Where the scaling moves the zeros of a column, it is taken for full.
 std::optional<double> share_of_nonzeros(const Job& job, const Prepared& prepared,
                                         const data::Scaling& scaling) {
   const auto columns = static_cast<double>(scaling.columns());
   const double moved = columns - static_cast<double>(scaling.zeros_kept());
-  if (job.numerics.sparse != "auto" || moved >= training::kSparseBelow * columns) return {};
+  if (job.numerics.sparse != "auto" || moved >= most_nonzeros(prepared) * columns) return {};
   const bool more = prepared.pretrain_source != nullptr;
   const Source& source = more ? *prepared.pretrain_source : *prepared.train.source;
   const auto& rows = more ? prepared.pretrain_rows : prepared.train.numbers;
@@ -145,8 +150,9 @@ std::optional<double> share_of_nonzeros(const Job& job, const Prepared& prepared
   return static_cast<double>(count) / columns / static_cast<double>(rows.size());
 }
 
-Form form_of(const training::NumericsConfig& numerics, const std::optional<double>& nonzeros) {
-  const bool sparse = nonzeros ? *nonzeros < training::kSparseBelow : numerics.sparse == "on";
+Form form_of(const Job& job, const Prepared& prepared, const std::optional<double>& nonzeros) {
+  const bool sparse =
+      nonzeros ? *nonzeros < most_nonzeros(prepared) : job.numerics.sparse == "on";
   return sparse ? Form::kSparse : Form::kDense;
 }
 
@@ -284,7 +290,7 @@ Prepared prepare(Job& job) {
       prepared.pretrain_rows.push_back(fitted.index.rows + row);
   }
   const std::optional<double> nonzeros = share_of_nonzeros(job, prepared, fitted.scaling);
-  prepared.model->set_form(form_of(job.numerics, nonzeros));
+  prepared.model->set_form(form_of(job, prepared, nonzeros));
   prepared.class_weights = class_weights(job, prepared.train, fitted.target);
 
   prepared.summary = {.train_rows = static_cast<int64_t>(prepared.train.numbers.size()),

@@ -70,8 +70,8 @@ class Broken : public Dense {
     if (fault_ == Fault::kHalfOfDx) {
       const Matrix part = dx.head(dx.rows - 1);
       Matrix dy_part = dy.head(dx.rows - 1);
-      return Dense::backward(params, first, x.dense().head(part.rows), y.head(part.rows), dy_part, part,
-                             pass, filter);
+      return Dense::backward(params, first, x.dense().head(part.rows), y.head(part.rows), dy_part,
+                             part, pass, filter);
     }
     Dense::backward(params, first, x, y, dy, dx, pass, filter);
   }

@@ -99,8 +99,7 @@ void LabelRbm::free_energy(const ParamSet& params, int first, const Features& v,
       for (size_t k = 0; k < columns.size(); ++k)
         energy -= double{b[static_cast<size_t>(columns[k])]} * double{values[k]};
     } else {
-      for (size_t i = 0; i < b.size(); ++i)
-        energy -= double{b[i]} * double{v.dense().row(r)[i]};
+      for (size_t i = 0; i < b.size(); ++i) energy -= double{b[i]} * double{v.dense().row(r)[i]};
     }
     for (size_t y = 0; y < d.size(); ++y) energy -= double{d[y]} * double{labels.row(r)[y]};
     out[static_cast<size_t>(r)] = energy - sum_softplus(input.row(r));
@@ -128,7 +127,7 @@ void LabelRbm::forward(const ParamSet& params, int first, const Features& x, Mat
 }
 
 void LabelRbm::backward(const ParamSet& params, int first, const Features& x, ConstMatrix y,
-Matrix dy, Matrix dx, const Pass& pass, GradSink& sink) const {
+                        Matrix dy, Matrix dx, const Pass& pass, GradSink& sink) const {
   expect_columns(*this, "y", y, options_.classes);
   expect_columns(*this, "dy", dy, options_.classes);
   const int64_t hidden = options_.hidden, classes = options_.classes;

@@ -73,7 +73,6 @@ void initialize(const TensorInit& init, RngKey key, std::span<float> values);
 
 /// Throws Error unless `matrix` has `cols` columns: "[rbm 784 binary -> 500] x must be (rows, 784),
 /// got (64, 780)".
-void expect_columns(const Layer& layer, const char* what, const Features& matrix,
-                    int64_t cols);
+void expect_columns(const Layer& layer, const char* what, const Features& matrix, int64_t cols);
 
 }  // namespace superstep::layers

@@ -222,8 +222,8 @@ void Rbm::forward(const ParamSet& params, int first, const Features& x, Matrix y
   hidden_mean(params, first, x, y, pass.context);
 }
 
-void Rbm::backward(const ParamSet& params, int first, const Features& x, ConstMatrix y,
-Matrix dy, Matrix dx, const Pass& pass, GradSink& sink) const {
+void Rbm::backward(const ParamSet& params, int first, const Features& x, ConstMatrix y, Matrix dy,
+                   Matrix dx, const Pass& pass, GradSink& sink) const {
   expect_columns(*this, "dy", dy, options_.hidden);
   const kernels::Scratch sums = pass.context.scratch(options_.hidden);
   // With a = x W + c and y = f(a): da = dy f'(a); dc = the sum of da over the rows
@@ -234,8 +234,7 @@ Matrix dy, Matrix dx, const Pass& pass, GradSink& sink) const {
     kernels::matmul(pass.context, dy, Op::kPlain, params.matrix(first + kWeight), Op::kTransposed,
                     dx, 0);
   if (options_.visible_units == Units::kSoftmax)
-    counted_bias_backward(x, dy, params.values(first + kBias), sums.values(), dx,
-                          pass.context);
+    counted_bias_backward(x, dy, params.values(first + kBias), sums.values(), dx, pass.context);
   // dW = x^T da
   sink.add_product_of(first + kWeight, x, dy);
   sink.add(first + kBias, sums.values());

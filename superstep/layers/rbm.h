@@ -66,8 +66,8 @@ class Rbm : public Layer {
   [[nodiscard]] const Options& options() const { return options_; }
   void forward(const ParamSet& params, int first, const Features& x, Matrix y,
                const Pass& pass) const override;
-  void backward(const ParamSet& params, int first, const Features& x, ConstMatrix y,
-Matrix dy, Matrix dx, const Pass& pass, GradSink& sink) const override;
+  void backward(const ParamSet& params, int first, const Features& x, ConstMatrix y, Matrix dy,
+                Matrix dx, const Pass& pass, GradSink& sink) const override;
   /// "rbm 784 binary -> 500 binary".
   [[nodiscard]] std::string describe() const override;
 

@@ -53,12 +53,11 @@ struct Case {
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const char* activation : {"linear", "sigmoid", "tanh", "relu"})
-    all.push_back({activation, [=] {
-                     return std::make_unique<Dense>(
-                         Dense::Options{.inputs = kInputs,
-                                        .outputs = kOutputs,
-                                        .activation = parse_activation(activation)});
-                   }});
+    all.push_back(
+        {activation, [=] {
+           return std::make_unique<Dense>(Dense::Options{
+               .inputs = kInputs, .outputs = kOutputs, .activation = parse_activation(activation)});
+         }});
   for (const char* visible : {"binary", "gaussian", "linear", "softmax"})
     for (const char* hidden : {"binary", "rectified", "gaussian", "softmax"})
       all.push_back({fmt::format("{}_{}", visible, hidden), [=] {
@@ -69,8 +68,8 @@ std::vector<Case> cases() {
                                         .hidden_units = parse_units(hidden)});
                      }});
   all.push_back({"label", [] {
-                   return std::make_unique<LabelRbm>(LabelRbm::Options{
-                       .inputs = kInputs, .hidden = kOutputs, .classes = 3});
+                   return std::make_unique<LabelRbm>(
+                       LabelRbm::Options{.inputs = kInputs, .hidden = kOutputs, .classes = 3});
                  }});
   return all;
 }

@@ -78,7 +78,8 @@ class Predictor {
  public:
   /// The model must outlive it.
   explicit Predictor(const Model& model) : model_(model) {}
-  /// For scaled rows (rows, features) of either form: see Model::predict. Valid until the next call.
+  /// For scaled rows (rows, features) of either form: see Model::predict. Valid until the next
+  /// call.
   Matrix predict(const Features& x);
   /// Scores before softmax; targets as scaled. Valid until the next call.
   ConstMatrix scores(const Features& x);

@@ -25,7 +25,7 @@ class Network {
   /// Activations and gradients between the layers; settles after the first batch. One a lane.
   struct Workspace {
     std::vector<Tensor> activations, gradients;
-    std::vector<Tensor> thinned;  // inputs of layers, some left out
+    std::vector<Tensor> thinned;    // inputs of layers, some left out
     SparseMatrix thinned_features;  // the same of rows without zeros
   };
 

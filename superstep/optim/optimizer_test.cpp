@@ -249,7 +249,8 @@ TEST(EveryOptimizer, MovesByASparseProductAsByTheSameMatrixWrittenOut) {
           fill_normal(RngKey(2), 0, params.values(0));
           std::vector<ParamSet> state(optimizer->state_prefixes().size(),
                                       ParamSet(params.shared_layout()));
-          const std::vector<TensorRule> rules = {{.param = 0, .l1 = 0.01, .l2 = 0.1, .max_norm = 2}};
+          const std::vector<TensorRule> rules = {
+              {.param = 0, .l1 = 0.01, .l2 = 0.1, .max_norm = 2}};
           optimizer->bind(params, state, rules, context);
           for (int64_t number = 1; number <= 3; ++number) {
             Step now = step;

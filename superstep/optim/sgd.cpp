@@ -32,8 +32,7 @@ GradSink& Sgd::begin(const Step& step) {
 template <class Product>
 void Sgd::add_to_target(int param, ConstMatrix b, Product product) {
   const bool is_first = first(param);
-  if (momentum() != 0.0F)
-    return product(b, state_matrix(0, param), is_first ? momentum() : 1.0F);
+  if (momentum() != 0.0F) return product(b, state_matrix(0, param), is_first ? momentum() : 1.0F);
   if (is_first) decay_weights(rule(param));
   const kernels::Scratch memory = context().scratch(b.rows * b.cols);
   const Matrix scaled = memory.matrix(b.rows, b.cols);

@@ -201,7 +201,9 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
     for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
   }
   // A' x and A x, for x one number a row or one a column.
-  const auto written_of = [&](std::span<float> x) { return x.last(static_cast<size_t>(written + m)); };
+  const auto written_of = [&](std::span<float> x) {
+    return x.last(static_cast<size_t>(written + m));
+  };
   times(a.head(written + m), Op::kTransposed, written_of(of_rows), visible_gradient);
   if (sparse) {
     add_transposed_times(v0.sparse(), of_data, visible_gradient);

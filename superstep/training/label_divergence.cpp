@@ -32,8 +32,8 @@ Tally LabelDivergence::gradient(const ParamSet& params, const Minibatch& minibat
   one_hot(batch.labels, y.head(n));
 
   const auto& rows = batch.row_numbers;
-  rbm_.hidden_mean_and_sample(params, first_, v0, y.head(n), minibatch.key.fold("hidden"),
-                              rows, b.head(n), sample, context);
+  rbm_.hidden_mean_and_sample(params, first_, v0, y.head(n), minibatch.key.fold("hidden"), rows,
+                              b.head(n), sample, context);
   Tally tally{.rows = n};
   for (int64_t step = 0; step < steps_; ++step) {
     const RngKey key = minibatch.key.fold("step").fold(static_cast<uint64_t>(step));

@@ -47,14 +47,13 @@ Outcome NonzerosProgram::compute(const reduce::Task& task) const {
   int64_t count = 0;
   for (int64_t begin = task.unit.begin; begin < task.unit.end; begin += kRowsAtOnce) {
     const int64_t end = std::min(begin + kRowsAtOnce, task.unit.end);
-    source_.read_sparse(std::span(rows_).subspan(static_cast<size_t>(begin),
-                                                 static_cast<size_t>(end - begin)),
-                        batch);
+    source_.read_sparse(
+        std::span(rows_).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
+        batch);
     count += batch.sparse.count();
     task.progress.beat();
   }
-  return {
-      .update = {}, .weight = task.unit.weight, .blob = to_bytes(count), .private_state = {}};
+  return {.update = {}, .weight = task.unit.weight, .blob = to_bytes(count), .private_state = {}};
 }
 
 Report NonzerosProgram::apply(const Round&, State& state, const reduce::ExactSum&,

@@ -15,9 +15,10 @@
 
 namespace superstep::training {
 
-/// Below this share of values that are not zero the products without zeros are the quicker ones,
-/// those of reading sparse rows and of both directions together. Measured: bench/RESULTS.md.
-inline constexpr double kSparseBelow = 0.25;
+/// The share of values that are not zero below which a whole step is quicker without the zeros, for
+/// a first layer of `units`: a row of few units is no work to multiply by, so that taking the zeros
+/// out is most of it. Measured, with a margin: bench/RESULTS.md.
+inline double sparse_below(int64_t units) { return units < 64 ? 0.08 : 0.25; }
 
 class NonzerosProgram : public reduce::Program {
  public:

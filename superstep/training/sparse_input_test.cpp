@@ -105,8 +105,7 @@ TEST(ContrastiveDivergence, HasTheSameGradientOnRowsWithoutZerosButForRounding) 
       // The second step goes on from the chains of the first.
       for (const uint64_t step : {1, 2})
         tallies.push_back(learner.gradient(
-            params,
-            {.batch = batch, .key = RngKey(step), .step_key = RngKey(step).fold("step")},
+            params, {.batch = batch, .key = RngKey(step), .step_key = RngKey(step).fold("step")},
             {.visible = mu, .hidden = lambda}, activity, sink, scratch));
       chains_after.push_back(scratch.chains.to_bytes());
     }
@@ -143,8 +142,8 @@ TEST(SparseRows, AreReadAndLearnedFromWithoutAnAllocationAfterTheFirstSteps) {
     const auto step = [&](uint64_t number) {
       source.read_as(Form::kSparse, rows, batch);
       GradSink& sink = optimizer->begin({.learning_rate = 0.1, .momentum = 0.5});
-      learner.gradient(
-          params, {.batch = batch, .key = RngKey(number), .step_key = RngKey(number)}, sink, scratch);
+      learner.gradient(params, {.batch = batch, .key = RngKey(number), .step_key = RngKey(number)},
+                       sink, scratch);
       optimizer->end();
     };
     // How much dropout leaves differs a little from step to step.
@@ -157,6 +156,13 @@ TEST(SparseRows, AreReadAndLearnedFromWithoutAnAllocationAfterTheFirstSteps) {
   const int64_t before = large_allocations;
   const std::vector<char> memory(kLarge);
   EXPECT_EQ(large_allocations, before + 1) << memory.size();
+}
+
+TEST(SparseBelow, AsksForFewerNonzerosWhereAProductIsNarrow) {
+  EXPECT_EQ(sparse_below(10), 0.08);
+  EXPECT_EQ(sparse_below(63), 0.08);
+  EXPECT_EQ(sparse_below(64), 0.25);
+  EXPECT_EQ(sparse_below(500), 0.25);
 }
 
 TEST(NonzerosProgram, CountsWhatIsNotZeroInTheRowsAsked) {

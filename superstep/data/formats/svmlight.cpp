@@ -95,10 +95,8 @@ std::string parse_row(std::string_view text, std::string_view& label, Use use) {
     if (colon == word.npos || error != std::errc{} ||
         end != index_text.data() + index_text.size() || index < 0)
       return fmt::format("{}, wanted index:value", config::in_quotes(word));
-    if (index > kMostIndex)
-      return fmt::format("index {}, wanted at most {}", index, kMostIndex);
-    if (index <= last)
-      return fmt::format("index {} after {}, wanted ascending ones", index, last);
+    if (index > kMostIndex) return fmt::format("index {}, wanted at most {}", index, kMostIndex);
+    if (index <= last) return fmt::format("index {} after {}, wanted ascending ones", index, last);
     last = index;
     const auto value = parse_number(word.substr(colon + 1));
     if (!value)

@@ -9,9 +9,9 @@
 //   Records records = parse_svmlight(stream, "bags.svm", {.first = 1, .columns = 12});
 //
 // Every row begins with its label, text or number. Indices are whole numbers that ascend within a
-// row; they begin at 1, or at 0. What is not named is 0, and a 0 that is named is dropped. Lines end
-// in LF or CRLF; blank ones and those of a comment alone are left out. Limits: indices up to 2^24, a
-// line of at most 64 MiB; no qid, no list of labels.
+// row; they begin at 1, or at 0. What is not named is 0, and a 0 that is named is dropped. Lines
+// end in LF or CRLF; blank ones and those of a comment alone are left out. Limits: indices up to
+// 2^24, a line of at most 64 MiB; no qid, no list of labels.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ bool is_svmlight(io::ByteStream& in);
 
 /// The indices that occur in a file.
 struct SvmlightIndices {
-  int64_t rows = 0;               ///< Good ones.
+  int64_t rows = 0;                   ///< Good ones.
   int64_t lowest = -1, highest = -1;  ///< -1: no row names a value.
   void add(const SvmlightIndices& other);
 };
