@@ -33,6 +33,8 @@ struct DataSummary {
   int64_t columns = 0, classes = 0;
   bool classes_may_be_numbers = false;  ///< Many whole numbers: perhaps a number is to be learned.
   bool valid_from_train = true, test_from_train = false;
+  bool sparse = false;  ///< The first layer leaves out zeros, by numerics.sparse.
+  std::optional<double> nonzeros{};  ///< Share of the values that are not zero, where it was counted.
 };
 
 /// What is about to be trained.

@@ -18,6 +18,10 @@ void TrainingView::on_data(const DataSummary& data) {
   printer_.line("data", text);
   if (data.classes_may_be_numbers)
     printer_.line("", "the classes are numbers; to predict a number: --set model.task=regress");
+  if (data.sparse && data.nonzeros)
+    printer_.line(
+        "", fmt::format("{:.1f}% of the values are not zero: the first layer leaves zeros out",
+                        100 * *data.nonzeros));
   if (data.bad_records)
     printer_.line("", fmt::format("{} bad records skipped: see bad-records.jsonl",
                                   with_commas(data.bad_records)));

@@ -1,6 +1,11 @@
 #include "superstep/data/config.h"
 
 namespace superstep::data {
+namespace {
+
+constexpr double kMostSvmlightColumns = 1 << 24;
+
+}  // namespace
 
 void DataConfig::declare(config::Section& s) {
   using config::kRun;
@@ -24,6 +29,10 @@ void DataConfig::declare(config::Section& s) {
   s.number("valid_fraction", valid_fraction,
            "Share of the other rows kept to choose by, without valid.",
            {.min = 0, .max = 1, .max_exclusive = true});
+  s.integer("width", width,
+            "Columns of SVMLight rows, where not all of them occur in train. 0: up to the highest "
+            "index there.",
+            {.min = 0, .max = kMostSvmlightColumns});
   s.integers("image", image,
              "Rows of a table that are pictures: height, width. Known without it for IDX.",
              {.min = 1, .max = 1e6});

@@ -10,6 +10,7 @@
 
 #include "superstep/data/formats/csv.h"
 #include "superstep/data/formats/idx.h"
+#include "superstep/data/formats/svmlight.h"
 #include "superstep/io/file.h"
 
 namespace superstep::data {
@@ -193,6 +194,63 @@ class IdxDataSet : public FileDataSet {
   }
 };
 
+class SvmlightDataSet : public FileDataSet {
+ public:
+  SvmlightDataSet(const std::vector<std::string>& files, const DataConfig& config,
+                  const Schema* expected)
+      : plan_{.skip_bad = config.on_bad_record == "skip"} {
+    for (const std::string& path : files) {
+      auto split = std::make_unique<Split>();
+      split->rows = io::identify(path);
+      splits_.push_back(std::move(split));
+    }
+    if (expected != nullptr && !expected->places.empty())
+      plan_by_model(*expected);
+    else
+      plan_by_rows(config, expected);
+    schema_.columns = plan_.columns;
+    schema_.label = "label";
+    schema_.fields = plan_.first + plan_.columns;
+    for (int64_t index = plan_.first; index < schema_.fields; ++index) {
+      schema_.names.push_back(std::to_string(index));
+      schema_.places.push_back(index);
+    }
+  }
+  bool is_sparse() const override { return true; }
+
+ private:
+  void plan_by_model(const Schema& expected) {
+    plan_.first = expected.places.front();
+    plan_.columns = expected.columns;
+    if (expected.places.back() - plan_.first + 1 != expected.columns)
+      throw DataError("{}: the model's columns are not in one piece, which no index can name",
+                      file(0));
+  }
+
+  // The width of the rows is known when all of them were seen.
+  void plan_by_rows(const DataConfig& config, const Schema* expected) {
+    SvmlightIndices found;
+    for (const auto& split : splits_)
+      found.add(
+          scan_svmlight(*io::open_stream(split->rows.path), split->rows.path, plan_.skip_bad));
+    if (found.highest < 0) throw DataError("{}: no row names a value", file(0));
+    plan_.first = found.lowest == 0 ? 0 : 1;
+    plan_.columns = found.highest - plan_.first + 1;
+    const int64_t wanted = expected != nullptr ? expected->columns : config.width;
+    if (wanted == 0) return;
+    if (wanted < plan_.columns)
+      throw DataError("{}: an index of {}, wanted {} columns from {} on", file(0), found.highest,
+                      wanted, plan_.first);
+    plan_.columns = wanted;
+  }
+
+  Records parse(int split) const override {
+    return parse_svmlight(*io::open_stream(file(split)), file(split), plan_);
+  }
+
+  SvmlightPlan plan_;
+};
+
 bool looks_like_idx(const std::string& path) {
   std::array<char, 4> start{};
   const size_t got = io::open_stream(path)->read(start);
@@ -214,14 +272,37 @@ std::string labels_beside(const std::string& images) {
   return "";
 }
 
-void refuse_csv_keys(const DataConfig& config, const std::string& file) {
+enum class Format { kCsv, kIdx, kSvmlight };
+
+const char* name_of(Format format) {
+  return format == Format::kCsv ? "CSV" : format == Format::kIdx ? "IDX" : "SVMLight";
+}
+
+Format format_of(const std::string& path) {
+  if (looks_like_idx(path)) return Format::kIdx;
+  // By its name as well, so that damage is named as such and not taken for odd CSV.
+  std::filesystem::path name(path);
+  if (name.extension() == ".gz") name = name.stem();
+  for (const char* extension : {".svm", ".svmlight", ".libsvm"})
+    if (name.extension() == extension) return Format::kSvmlight;
+  return is_svmlight(*io::open_stream(path)) ? Format::kSvmlight : Format::kCsv;
+}
+
+// Keys of [data] that say nothing of this format.
+void refuse_keys(const DataConfig& config, Format format, const std::string& file) {
+  if (format != Format::kSvmlight && config.width > 0)
+    throw ConfigError("[data] width = {}: {} is {}, which says itself how wide its rows are",
+                      config.width, file, name_of(format));
+  if (format == Format::kCsv) return;
   if (!config.label.empty() && config.label != "label")
-    throw ConfigError(
-        "[data] label = {}: {} is IDX, which has no columns; its labels are the file "
-        "beside it, or train = {{ rows = ..., labels = ... }}",
-        config::in_quotes(config.label), file);
+    throw ConfigError("[data] label = {}: {} is {}, which has no columns of a name; {}",
+                      config::in_quotes(config.label), file, name_of(format),
+                      format == Format::kIdx ? "its labels are the file beside it, or train = { "
+                                               "rows = ..., labels = ... }"
+                                             : "every row begins with its label");
   if (!config.drop.empty())
-    throw ConfigError("[data] drop: {} is IDX, which has no columns to leave out", file);
+    throw ConfigError("[data] drop: {} is {}, which has no columns to leave out", file,
+                      name_of(format));
 }
 
 }  // namespace
@@ -258,18 +339,19 @@ std::shared_ptr<const DataSet> DataSet::open(const config::Location& location,
     std::erase_if(files, [&](const std::string& file) { return beside.contains(file); });
   }
 
-  const bool idx = looks_like_idx(files[0]);
+  const Format format = format_of(files[0]);
   for (const std::string& file : files)
-    if (looks_like_idx(file) != idx)
-      throw DataError("{} is {}, but {} is {}; wanted one format", file, idx ? "CSV" : "IDX",
-                      files[0], idx ? "IDX" : "CSV");
-  if (!idx) {
-    if (!labels.empty())
-      throw ConfigError("[data] labels = {}: {} is CSV, whose labels are a column: label = \"...\"",
-                        config::in_quotes(location.labels), files[0]);
-    return std::make_shared<CsvDataSet>(files, config, expected);
-  }
-  refuse_csv_keys(config, files[0]);
+    if (format_of(file) != format)
+      throw DataError("{} is {}, but {} is {}; wanted one format", file, name_of(format_of(file)),
+                      files[0], name_of(format));
+  refuse_keys(config, format, files[0]);
+  if (format != Format::kIdx && !labels.empty())
+    throw ConfigError("[data] labels = {}: {} is {}", config::in_quotes(location.labels), files[0],
+                      format == Format::kCsv ? "CSV, whose labels are a column: label = \"...\""
+                                             : "SVMLight, where every row begins with its label");
+  if (format == Format::kCsv) return std::make_shared<CsvDataSet>(files, config, expected);
+  if (format == Format::kSvmlight)
+    return std::make_shared<SvmlightDataSet>(files, config, expected);
   if (labels.empty())
     for (const std::string& file : files) labels.push_back(labels_beside(file));
   return std::make_shared<IdxDataSet>(files, labels, expected);

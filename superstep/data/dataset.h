@@ -30,6 +30,8 @@ class DataSet {
   virtual ~DataSet() = default;
 
   [[nodiscard]] virtual const Schema& schema() const = 0;
+  /// Whether rows came, and are held, without their zeros.
+  [[nodiscard]] virtual bool is_sparse() const { return false; }
   [[nodiscard]] virtual int splits() const = 0;
   /// Reads the split if it is not there yet. Throws FileError when the file is no longer the one
   /// that was opened, and DataError naming file, line or byte, column, value and what was wanted.

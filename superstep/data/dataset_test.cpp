@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "superstep/base/error.h"
@@ -46,6 +47,10 @@ const std::string kDigits("\x07\x03\x07\x0A\x03", 5);
 const char kPixelsCsv[] =
     "a,b,digit,c,d\n0,16,7,255,7\n255,255,3.0,0,0\n128,0,07,34,255\n1,2,10,3,4\n32,64,3,96,128\n";
 
+const char kPixelsSvm[] =
+    "# a b c d\n7 1:0 2:16 3:255 4:7\n3.0 1:255 2:255\n07 1:128 3:34 4:255\n"
+    "10 1:1 2:2 3:3 4:4\n\n3 1:32 2:64 3:96 4:128\n";
+
 TEST(DataSet, GivesTheSameTensorsFromEveryFormat) {
   const TestFolder folder;
   DataConfig csv;
@@ -58,6 +63,8 @@ TEST(DataSet, GivesTheSameTensorsFromEveryFormat) {
   sources.emplace_back(folder.write("y-images-idx3-ubyte.gz", gzip(idx({5, 2, 2}, kPixels))),
                        DataConfig{});
   folder.write("y-labels-idx1-ubyte.gz", gzip(idx({5}, kDigits)));
+  sources.emplace_back(folder.write("rows", kPixelsSvm), DataConfig{});
+  sources.emplace_back(folder.write("rows.svm.gz", gzip(kPixelsSvm)), DataConfig{});
 
   for (const char* scale : {"none", "standardise", "together", "minmax", "binarise"}) {
     Batch first;
@@ -73,6 +80,18 @@ TEST(DataSet, GivesTheSameTensorsFromEveryFormat) {
       source.read(rows, batch);
       // Classes are 3, 7, 10: in the order of numbers.
       EXPECT_EQ(batch.labels, (std::vector<int32_t>{0, 1, 2, 0, 1})) << path;
+      // Zeros left out, written out again: the same as well.
+      Batch sparse;
+      source.read_as(Form::kSparse, rows, sparse);
+      EXPECT_EQ(sparse.labels, batch.labels);
+      Tensor written({5, 4});
+      for (int64_t r = 0; r < 5; ++r)
+        for (size_t i = 0; i < sparse.sparse.view().row_values(r).size(); ++i) {
+          const float value = sparse.sparse.view().row_values(r)[i];
+          EXPECT_NE(value, 0);
+          written.matrix().row(r)[sparse.sparse.view().row_columns(r)[i]] = value;
+        }
+      EXPECT_TRUE(std::ranges::equal(written.values(), batch.x.values())) << path << " " << scale;
       if (first.rows() == 0) std::swap(first, batch);
       if (batch.rows() == 0) continue;
       EXPECT_TRUE(std::equal(first.x.values().begin(), first.x.values().end(),
@@ -236,6 +255,80 @@ TEST(RealData, MnistCutShortIsAnError) {
   const std::string whole((std::istreambuf_iterator<char>(in)), {});
   for (const size_t size : {whole.size() / 2, whole.size() - 9, whole.size() - 1})
     EXPECT_ERROR(Error, read_all(folder.write("t10k.gz", whole.substr(0, size))), "t10k.gz");
+}
+
+TEST(SvmlightDataSet, CountsColumnsFromZeroWhereOneOfItsFilesHasAnIndexOfZero) {
+  const TestFolder folder;
+  folder.write("a.svm", "x 1:1 3:5\n");
+  const auto one = open(folder.path("a.svm"));
+  EXPECT_TRUE(one->is_sparse());
+  EXPECT_EQ(one->schema().columns, 3);
+  EXPECT_EQ(one->schema().names, (std::vector<std::string>{"1", "2", "3"}));
+  EXPECT_EQ(one->schema().label, "label");
+  folder.write("b.svm", "y 0:2\n");
+  const auto both = open(folder.path("*.svm"));
+  EXPECT_EQ(both->schema().columns, 4);
+  EXPECT_EQ(both->schema().name(3), "column 3");
+  EXPECT_EQ(both->records(0).value(0, 3), 5);
+  EXPECT_EQ(both->records(0).value(0, 2), 0);
+  EXPECT_EQ(both->records(1).value(0, 0), 2);
+}
+
+TEST(SvmlightDataSet, IsAsWideAsAsked) {
+  const TestFolder folder;
+  const std::string rows = folder.write("a.svm", "x 1:1 3:5\ny 2:1\n");
+  DataConfig config;
+  config.width = 7;
+  EXPECT_EQ(open(rows, config)->schema().columns, 7);
+  config.width = 2;
+  EXPECT_ERROR(DataError, open(rows, config), "a.svm: an index of 3, wanted 2 columns from 1 on");
+  config.width = 7;
+  EXPECT_ERROR(ConfigError, open(folder.write("a.csv", "1,2\n3,4\n"), config), "[data] width = 7",
+               "a.csv is CSV");
+  EXPECT_ERROR(DataError, open(folder.write("none.svm", "x\ny\n")), "no row names a value");
+}
+
+TEST(SvmlightDataSet, HasTheColumnsOfTheModelItIsFor) {
+  const TestFolder folder;
+  const auto train = open(folder.write("a.svm", "x 1:1 3:5\ny 2:1\n"));
+  const auto same = [&](const std::string& text) {
+    return DataSet::open({folder.write("b.svm", text), ""}, {}, &train->schema());
+  };
+  const auto rows = same("y 2:4\n");
+  EXPECT_EQ(rows->schema(), train->schema());
+  EXPECT_EQ(rows->records(0).value(0, 1), 4);
+  EXPECT_ERROR(DataError, same("y 2:4\n\nx 4:1\n")->records(0),
+               "b.svm:3: index 4, but columns are 1 to 3");
+  EXPECT_ERROR(DataError, same("y 0:4\n")->records(0), "index 0, but columns are 1 to 3");
+}
+
+TEST(SvmlightDataSet, RefusesKeysThatSayNothingOfIt) {
+  const TestFolder folder;
+  const std::string rows = folder.write("a.svm", "x 1:1 3:5\n");
+  DataConfig config;
+  config.label = "kind";
+  EXPECT_ERROR(ConfigError, open(rows, config), "label = 'kind'", "begins with its label");
+  config.label = "label";
+  EXPECT_EQ(open(rows, config)->schema().columns, 3);
+  config.drop = {"2"};
+  EXPECT_ERROR(ConfigError, open(rows, config), "drop", "SVMLight");
+  EXPECT_ERROR(ConfigError, DataSet::open({rows, rows}, {}), "labels = ", "SVMLight");
+  folder.write("b.csv", "1,2\n3,4\n");
+  EXPECT_ERROR(DataError, open(folder.path("*")), "b.csv is CSV", "a.svm is SVMLight");
+}
+
+TEST(SparseStatistics, AreThoseOfTheSameRowsWrittenOut) {
+  const TestFolder folder;
+  DataConfig config;
+  config.label = "0";
+  const auto dense = open(folder.write("a.csv", "7,0,-2,0\n8,1.5,0,0\n9,0,-4,0\n"), config);
+  const auto sparse = open(folder.write("a.svm", "7 2:-2\n8 1:1.5 3:0\n9 2:-4\n"));
+  const auto fit = [](const DataSet& data) {
+    const RowIndex index = RowIndex::of(data);
+    return statistics(data, index, 0, index.rows, [](int64_t row) { return row != 3; });
+  };
+  EXPECT_EQ(fit(*sparse), fit(*dense));
+  EXPECT_EQ(fit(*sparse).columns[1].max, 0);
 }
 
 TEST(RealData, UciTablesAreRead) {

@@ -16,6 +16,14 @@ JoinedSource::JoinedSource(std::shared_ptr<const Source> first, int64_t rows_of_
 }
 
 void JoinedSource::read(std::span<const int64_t> rows, Batch& batch) const {
+  read_as_parts(rows, Form::kDense, batch);
+}
+
+void JoinedSource::read_sparse(std::span<const int64_t> rows, Batch& batch) const {
+  read_as_parts(rows, Form::kSparse, batch);
+}
+
+void JoinedSource::read_as_parts(std::span<const int64_t> rows, Form form, Batch& batch) const {
   // Each part is read on its own and its rows put where they belong.
   struct Part {
     std::vector<int64_t> rows;
@@ -28,19 +36,26 @@ void JoinedSource::read(std::span<const int64_t> rows, Batch& batch) const {
     else
       parts[1].rows.push_back(row - rows_of_first_);
   }
-  if (!parts[0].rows.empty()) first_->read(parts[0].rows, parts[0].batch);
-  if (!parts[1].rows.empty()) second_->read(parts[1].rows, parts[1].batch);
+  if (!parts[0].rows.empty()) first_->read_as(form, parts[0].rows, parts[0].batch);
+  if (!parts[1].rows.empty()) second_->read_as(form, parts[1].rows, parts[1].batch);
 
+  const bool sparse = form == Form::kSparse;
+  const auto count = static_cast<int64_t>(rows.size());
   batch.row_numbers.assign(rows.begin(), rows.end());
   batch.labels.clear();
   batch.targets = {};
-  batch.x.resize({static_cast<int64_t>(rows.size()), columns()});
+  batch.x.resize({sparse ? 0 : count, columns()});
+  if (sparse) batch.sparse.start(count, columns());
   const Matrix x = batch.x.matrix();
   std::array<int64_t, 2> next = {0, 0};
   for (size_t r = 0; r < rows.size(); ++r) {
     const size_t p = rows[r] < rows_of_first_ ? 0 : 1;
-    std::ranges::copy(parts[p].batch.x.matrix().row(next[p]++),
-                      x.row(static_cast<int64_t>(r)).begin());
+    const int64_t from = next[p]++;
+    if (sparse)
+      batch.sparse.append_row(parts[p].batch.sparse.view(), from);
+    else
+      std::ranges::copy(parts[p].batch.x.matrix().row(from),
+                        x.row(static_cast<int64_t>(r)).begin());
   }
 }
 

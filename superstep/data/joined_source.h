@@ -18,8 +18,11 @@ class JoinedSource : public Source {
                std::shared_ptr<const Source> second);
   [[nodiscard]] int64_t columns() const override { return first_->columns(); }
   void read(std::span<const int64_t> rows, Batch& batch) const override;
+  void read_sparse(std::span<const int64_t> rows, Batch& batch) const override;
 
  private:
+  void read_as_parts(std::span<const int64_t> rows, Form form, Batch& batch) const;
+
   std::shared_ptr<const Source> first_, second_;
   int64_t rows_of_first_;
 };

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "superstep/base/error.h"
 #include "superstep/data/row_source.h"
 
@@ -34,6 +36,18 @@ TEST(JoinedSource, ReadsRowsOfOnePartAlone) {
   EXPECT_EQ(batch.x.values()[0], 50);
   both.read(std::vector<int64_t>{1}, batch);
   EXPECT_EQ(batch.x.values()[0], 1);
+}
+
+TEST(JoinedSource, ReadsBothPartsWithoutTheirZeros) {
+  const JoinedSource both(numbered(2, 2, 0), 2, numbered(3, 2, 100));
+  Batch batch;
+  both.read_sparse(std::vector<int64_t>{4, 0, 2}, batch);
+  ASSERT_TRUE(batch.features().is_sparse());
+  const SparseView rows = batch.sparse;
+  EXPECT_TRUE(std::ranges::equal(rows.row_values(0), std::vector<float>{104, 105}));
+  EXPECT_TRUE(std::ranges::equal(rows.row_values(1), std::vector<float>{1}));  // (0, 1)
+  EXPECT_TRUE(std::ranges::equal(rows.row_columns(1), std::vector<int32_t>{1}));
+  EXPECT_TRUE(std::ranges::equal(rows.row_values(2), std::vector<float>{100, 101}));
 }
 
 TEST(JoinedSource, RefusesOtherColumns) {

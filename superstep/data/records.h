@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
@@ -20,10 +21,26 @@ struct BadRecord {
 /// At most so many bad records a split are kept; all are counted.
 inline constexpr int64_t kMaxBadRecordsKept = 1000;
 
+/// Rows of which only the values that are not zero are held. Those of row r are from offsets[r] up
+/// to offsets[r + 1]; their columns ascend.
+struct SparseValues {
+  std::vector<int64_t> offsets = {0};
+  std::vector<int32_t> columns;
+  std::vector<double> values;
+
+  struct Row {
+    std::span<const int32_t> columns;
+    std::span<const double> values;
+  };
+  [[nodiscard]] Row row(int64_t r) const;
+};
+
 struct Records {
   int64_t rows = 0, columns = 0;
-  /// (rows, columns), row-major. Bytes stay bytes.
-  std::variant<std::vector<uint8_t>, std::vector<double>> values;
+  /// (rows, columns), row-major. Bytes stay bytes, and what came without zeros has none.
+  std::variant<std::vector<uint8_t>, std::vector<double>, SparseValues> values;
+  /// One value as it was read.
+  [[nodiscard]] double value(int64_t row, int64_t column) const;
 
   /// The label of each row, as a place in label_names; empty when there are no labels.
   std::vector<int32_t> label_codes;

@@ -67,36 +67,67 @@ void RowSource::refuse_label(int number, int64_t row) const {
 
 void RowSource::read(std::span<const int64_t> rows, Batch& batch) const {
   const FloatingPointScope scope;
+  read_features(rows, batch, Form::kDense);
+  read_labels(rows, batch);
+}
+
+void RowSource::read_sparse(std::span<const int64_t> rows, Batch& batch) const {
+  const FloatingPointScope scope;
+  read_features(rows, batch, Form::kSparse);
+  read_labels(rows, batch);
+}
+
+void RowSource::read_features(std::span<const int64_t> rows, Batch& batch, Form form) const {
   const auto width = static_cast<size_t>(columns());
   const auto count = static_cast<int64_t>(rows.size());
-  const bool labelled = data_->schema().has_label();
-  const bool classify = labelled && target_.task == Task::kClassify;
-  const bool regress = labelled && target_.task == Task::kRegress;
+  const bool sparse = form == Form::kSparse;
   batch.row_numbers.assign(rows.begin(), rows.end());
-  batch.x.resize({count, columns()});
-  batch.labels.resize(classify ? rows.size() : 0);
-  if (regress)
-    batch.targets.resize({count, 1});
-  else
-    batch.targets = Tensor();
-
+  batch.x.resize({sparse ? 1 : count, columns()});
+  if (sparse) batch.sparse.start(count, columns());
   const Matrix x = batch.x.matrix();
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto [number, row] = index_.find(rows[i]);
-    const Split& from = split(number);
+    const Records& records = *split(number).records;
+    const std::span<float> out = x.row(sparse ? 0 : static_cast<int64_t>(i));
+    // The first column that does not fit; bytes always do.
+    const auto take = [&](auto raw) -> int64_t {
+      if (sparse) return scaling_.append(raw, batch.sparse, out);
+      if constexpr (std::is_same_v<decltype(raw), std::span<const uint8_t>>) {
+        scaling_.apply(raw, out);
+        return -1;
+      } else {
+        return scaling_.apply(raw, out);
+      }
+    };
     const size_t begin = static_cast<size_t>(row) * width;
-    const std::span<float> out = x.row(static_cast<int64_t>(i));
-    if (const auto* bytes = std::get_if<std::vector<uint8_t>>(&from.records->values)) {
-      scaling_.apply(std::span(*bytes).subspan(begin, width), out);
-    } else {
-      const auto& values = std::get<std::vector<double>>(from.records->values);
-      const auto raw = std::span(values).subspan(begin, width);
-      if (const int64_t wrong = scaling_.apply(raw, out); wrong >= 0)
-        throw DataError("{}: {} holds {}, which is beyond the range of a float32 when scaled",
-                        data_->place(number, row), data_->schema().name(wrong),
-                        raw[static_cast<size_t>(wrong)]);
-    }
-    if (!classify && !regress) continue;
+    int64_t wrong = -1;
+    if (const auto* bytes = std::get_if<std::vector<uint8_t>>(&records.values))
+      wrong = take(std::span(*bytes).subspan(begin, width));
+    else if (const auto* values = std::get_if<std::vector<double>>(&records.values))
+      wrong = take(std::span(*values).subspan(begin, width));
+    else
+      wrong = take(std::get<SparseValues>(records.values).row(row));
+    if (wrong >= 0)
+      throw DataError("{}: {} holds {}, which is beyond the range of a float32 when scaled",
+                      data_->place(number, row), data_->schema().name(wrong),
+                      records.value(row, wrong));
+  }
+  if (sparse) batch.x.resize({0, columns()});
+}
+
+void RowSource::read_labels(std::span<const int64_t> rows, Batch& batch) const {
+  const bool labelled = data_->schema().has_label();
+  const bool classify = labelled && target_.task == Task::kClassify;
+  const bool regress = labelled && target_.task == Task::kRegress;
+  batch.labels.resize(classify ? rows.size() : 0);
+  if (regress)
+    batch.targets.resize({static_cast<int64_t>(rows.size()), 1});
+  else
+    batch.targets = Tensor();
+  if (!classify && !regress) return;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto [number, row] = index_.find(rows[i]);
+    const Split& from = split(number);
     const auto code = static_cast<size_t>(from.records->label_codes[static_cast<size_t>(row)]);
     if (classify) {
       batch.labels[i] = from.classes[code];

@@ -29,6 +29,7 @@ class RowSource : public Source {
   /// Throws DataError naming file and line or row for a label that is not among the classes, text
   /// where a number is to be learned, and a feature beyond the range of a float32.
   void read(std::span<const int64_t> rows, Batch& batch) const override;
+  void read_sparse(std::span<const int64_t> rows, Batch& batch) const override;
 
   [[nodiscard]] const DataSet& data() const { return *data_; }
   [[nodiscard]] const RowIndex& index() const { return index_; }
@@ -38,6 +39,8 @@ class RowSource : public Source {
  private:
   struct Split;
   const Split& split(int number) const;
+  void read_features(std::span<const int64_t> rows, Batch& batch, Form form) const;
+  void read_labels(std::span<const int64_t> rows, Batch& batch) const;
   [[noreturn]] void refuse_label(int number, int64_t row) const;
 
   std::shared_ptr<const DataSet> data_;

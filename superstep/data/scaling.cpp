@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "superstep/config/value.h"
@@ -108,6 +109,9 @@ void Scaling::finish() {
   const auto same = [](const std::vector<double>& values) {
     return std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; });
   };
+  zeros_.clear();
+  for (size_t i = 0; i < offset_.size(); ++i) zeros_.push_back(apply(0, static_cast<int64_t>(i)));
+  zeros_kept_ = std::count(zeros_.begin(), zeros_.end(), 0.0F);
   byte_table_.clear();
   if (offset_.empty() || !same(offset_) || !same(factor_)) return;
   for (int value = 0; value <= static_cast<int>(kLargestByte); ++value)
@@ -137,6 +141,68 @@ void Scaling::apply(std::span<const uint8_t> row, std::span<float> out) const {
     return;
   }
   for (size_t i = 0; i < row.size(); ++i) out[i] = byte_table_[row[i]];
+}
+
+int64_t Scaling::apply(const SparseValues::Row& row, std::span<float> out) const {
+  SUPERSTEP_ASSERT(out.size() == offset_.size());
+  std::copy(zeros_.begin(), zeros_.end(), out.begin());
+  for (size_t i = 0; i < row.columns.size(); ++i) {
+    const int32_t column = row.columns[i];
+    const float y = apply(row.values[i], column);
+    if (!std::isfinite(y)) return column;
+    out[static_cast<size_t>(column)] = y;
+  }
+  return -1;
+}
+
+int64_t Scaling::append(std::span<const double> row, SparseMatrix& out,
+                        std::span<float> memory) const {
+  const int64_t wrong = apply(row, memory);
+  if (wrong < 0) out.append_row(memory);
+  return wrong;
+}
+
+int64_t Scaling::append(std::span<const uint8_t> row, SparseMatrix& out,
+                        std::span<float> memory) const {
+  if (!keeps_zeros() || byte_table_.empty()) {
+    apply(row, memory);
+    out.append_row(memory);
+    return -1;
+  }
+  SUPERSTEP_ASSERT(row.size() == offset_.size());
+  const auto [columns, values] = out.room(this->columns() + 1);  // each is written before it is counted
+  int64_t n = 0;
+  const auto take = [&](size_t i) {
+    columns[n] = static_cast<int32_t>(i);
+    values[n] = byte_table_[row[i]];
+    n += values[n] != 0.0F ? 1 : 0;
+  };
+  // Zeros come in runs: eight of them are passed over at a time.
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= row.size(); i += sizeof(uint64_t)) {
+    uint64_t eight;
+    std::memcpy(&eight, &row[i], sizeof eight);
+    for (size_t k = i; eight != 0 && k < i + sizeof eight; ++k) take(k);
+  }
+  for (; i < row.size(); ++i) take(i);
+  out.end_row(n);
+  return -1;
+}
+
+int64_t Scaling::append(const SparseValues::Row& row, SparseMatrix& out,
+                        std::span<float> memory) const {
+  if (!keeps_zeros()) {
+    const int64_t wrong = apply(row, memory);
+    if (wrong < 0) out.append_row(memory);
+    return wrong;
+  }
+  for (size_t i = 0; i < row.columns.size(); ++i) {
+    const float y = apply(row.values[i], row.columns[i]);
+    if (!std::isfinite(y)) return row.columns[i];
+    if (y != 0.0F) out.append(row.columns[i], y);
+  }
+  out.end_row();
+  return -1;
 }
 
 Bytes Scaling::to_bytes() const {

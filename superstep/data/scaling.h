@@ -23,8 +23,10 @@
 #include <vector>
 
 #include "superstep/base/bytes.h"
+#include "superstep/data/records.h"
 #include "superstep/data/schema.h"
 #include "superstep/data/statistics.h"
+#include "superstep/tensor/sparse_matrix.h"
 
 namespace superstep::data {
 
@@ -58,6 +60,18 @@ class Scaling {
   /// float32 (or not a number), or -1.
   int64_t apply(std::span<const double> row, std::span<float> out) const;
   void apply(std::span<const uint8_t> row, std::span<float> out) const;
+  /// A row that is held without its zeros.
+  int64_t apply(const SparseValues::Row& row, std::span<float> out) const;
+
+  /// The same as a further row of `out`, which leaves zeros out: quickest where keeps_zeros().
+  /// `memory` is of columns().
+  int64_t append(std::span<const double> row, SparseMatrix& out, std::span<float> memory) const;
+  int64_t append(std::span<const uint8_t> row, SparseMatrix& out, std::span<float> memory) const;
+  int64_t append(const SparseValues::Row& row, SparseMatrix& out, std::span<float> memory) const;
+  /// Whether 0 stays 0 in every column.
+  [[nodiscard]] bool keeps_zeros() const { return zeros_kept_ == columns(); }
+  /// In how many columns it does.
+  [[nodiscard]] int64_t zeros_kept() const { return zeros_kept_; }
 
   [[nodiscard]] Bytes to_bytes() const;
   static Scaling from_bytes(std::string_view bytes, std::string_view what = "scaling");
@@ -72,6 +86,8 @@ class Scaling {
   Scale scale_ = Scale::kNone;
   double threshold_ = 0.5;
   std::vector<double> offset_, factor_;
+  std::vector<float> zeros_;  // what a row of zeros becomes
+  int64_t zeros_kept_ = 0;
   std::vector<float> byte_table_;  // 256 values, when all columns have one offset and factor
 };
 

@@ -58,6 +58,13 @@ void ColumnStatistics::add(double x) {
   sum_of_squares.add_product(x, x);
 }
 
+void ColumnStatistics::add_zeros(int64_t times) {
+  if (times == 0) return;
+  min = count == 0 ? 0 : std::min(min, 0.0);
+  max = count == 0 ? 0 : std::max(max, 0.0);
+  count += times;
+}
+
 void ColumnStatistics::add(const ColumnStatistics& other) {
   if (other.count == 0) return;
   min = count == 0 ? other.min : std::min(min, other.min);
@@ -123,7 +130,7 @@ Statistics statistics(const DataSet& data, const RowIndex& index, int64_t begin,
   Statistics all;
   all.columns.resize(columns);
   std::vector<ByteSums> sums(data.schema().bytes ? columns : 0);
-  int64_t byte_rows = 0;
+  int64_t byte_rows = 0, sparse_rows = 0;
 
   for (int64_t number = begin; number < end; ++number) {
     if (!training(number)) continue;
@@ -139,9 +146,13 @@ Statistics statistics(const DataSet& data, const RowIndex& index, int64_t begin,
         sums[i].min = std::min(sums[i].min, x);
         sums[i].max = std::max(sums[i].max, x);
       }
+    } else if (const auto* values = std::get_if<std::vector<double>>(&records.values)) {
+      for (size_t i = 0; i < columns; ++i) all.columns[i].add((*values)[first + i]);
     } else {
-      const auto& values = std::get<std::vector<double>>(records.values);
-      for (size_t i = 0; i < columns; ++i) all.columns[i].add(values[first + i]);
+      ++sparse_rows;
+      const auto [places, held] = std::get<SparseValues>(records.values).row(row);
+      for (size_t i = 0; i < places.size(); ++i)
+        all.columns[static_cast<size_t>(places[i])].add(held[i]);
     }
     if (!records.label_codes.empty()) {
       const int32_t code = records.label_codes[static_cast<size_t>(row)];
@@ -150,6 +161,9 @@ Statistics statistics(const DataSet& data, const RowIndex& index, int64_t begin,
     }
   }
 
+  // A data set has one format, so what a column has not counted are its zeros.
+  if (sparse_rows > 0)
+    for (ColumnStatistics& column : all.columns) column.add_zeros(sparse_rows - column.count);
   if (byte_rows > 0)
     for (size_t i = 0; i < columns; ++i) {
       ColumnStatistics& column = all.columns[i];

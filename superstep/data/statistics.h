@@ -23,6 +23,8 @@ struct ColumnStatistics {
   double min = 0, max = 0;  ///< 0 while count is 0.
 
   void add(double x);
+  /// 0, so often.
+  void add_zeros(int64_t times);
   void add(const ColumnStatistics& other);
   /// 0 while count is 0.
   [[nodiscard]] double mean() const;

@@ -68,8 +68,8 @@ int64_t predict(const std::string& model_or_run, const PredictOptions& options) 
   const std::span<const int64_t> numbers = rows.numbers;
   for (size_t begin = 0; begin < numbers.size(); begin += kRowsAtOnce) {
     const auto count = std::min(kRowsAtOnce, numbers.size() - begin);
-    rows.source->read(numbers.subspan(begin, count), batch);
-    const ConstMatrix answers = predictor.predict(std::as_const(batch.x).matrix());
+    rows.source->read_as(model.form(), numbers.subspan(begin, count), batch);
+    const ConstMatrix answers = predictor.predict(batch.features());
     std::string text;
     for (int64_t r = 0; r < answers.rows; ++r)
       text += line_of(model, batch.row_numbers[static_cast<size_t>(r)], answers.row(r));

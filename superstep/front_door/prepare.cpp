@@ -9,20 +9,24 @@
 #include "superstep/engines/local.h"
 #include "superstep/training/evaluate_program.h"
 #include "superstep/training/fit.h"
+#include "superstep/training/nonzeros.h"
 
 namespace superstep::front_door {
 namespace {
 
 // What data.scale = "infer" becomes for a model: a binary machine takes its inputs for
-// probabilities, a Gaussian one for values of unit variance.
-std::string scale_for(const models::ModelConfig& model, const std::string& scale) {
-  if (scale != "infer" || !model.pretrained()) return scale;
-  return model.visible == "binary" ? "minmax" : "standardise";
+// probabilities, a Gaussian one for values of unit variance, one of softmax units for counts. Rows
+// that came without zeros keep them where they may.
+std::string scale_for(const models::ModelConfig& model, const std::string& scale, bool sparse) {
+  if (scale != "infer") return scale;
+  if (!model.pretrained()) return sparse ? "none" : scale;
+  if (model.visible == "binary") return "minmax";
+  return sparse && model.visible == "softmax" ? "none" : "standardise";
 }
 
 training::Fitted fit(const Job& job, std::shared_ptr<const data::DataSet> rows,
                      training::FitOptions options) {
-  options.scale = scale_for(job.model, job.data.scale);
+  options.scale = scale_for(job.model, job.data.scale, rows->is_sparse());
   options.threshold = job.data.threshold;
   const training::FitProgram program(std::move(rows), std::move(options));
   return program.result(engines::run_local(program, lanes_of(job), {}).run.state);
@@ -31,6 +35,7 @@ training::Fitted fit(const Job& job, std::shared_ptr<const data::DataSet> rows,
 // What a whole pass over the data finds out. Prepared::identity holds it.
 struct Facts {
   training::Fitted train, unlabelled;
+  Form form = Form::kDense;
 };
 
 Facts facts_of(std::string_view identity, bool unlabelled) {
@@ -39,6 +44,7 @@ Facts facts_of(std::string_view identity, bool unlabelled) {
   facts.train.index = data::RowIndex::from_bytes(reader.get_string());
   facts.train.scaling = data::Scaling::from_bytes(reader.get_string());
   facts.train.target = data::Target::from_bytes(reader.get_string());
+  facts.form = reader.get<Form>();
   (void)reader.get<int64_t>();  // bytes of the files, which are compared at the end
   if (unlabelled) facts.unlabelled.index = data::RowIndex::from_bytes(reader.get_string());
   return facts;
@@ -142,6 +148,32 @@ data::Schema schema_of(const data::DataSet& rows, const data::DataConfig& config
   return schema;
 }
 
+// By the columns of the first tensor, the weights of the first layer.
+double most_nonzeros(const Prepared& prepared) {
+  return training::sparse_below(prepared.model->network().layout()->spec(0).shape[1]);
+}
+
+// The share of what is learned from that is not zero, where numerics.sparse = "auto" asks for it and
+// it may be small. Where the scaling moves the zeros of a column, it is taken for full.
+std::optional<double> share_of_nonzeros(const Job& job, const Prepared& prepared,
+                                        const data::Scaling& scaling) {
+  const auto columns = static_cast<double>(scaling.columns());
+  const double moved = columns - static_cast<double>(scaling.zeros_kept());
+  if (job.numerics.sparse != "auto" || moved >= most_nonzeros(prepared) * columns) return {};
+  const bool more = prepared.pretrain_source != nullptr;
+  const Source& source = more ? *prepared.pretrain_source : *prepared.train.source;
+  const auto& rows = more ? prepared.pretrain_rows : prepared.train.numbers;
+  const training::NonzerosProgram program(source, rows);
+  const int64_t count = program.result(engines::run_local(program, lanes_of(job), {}).run.state);
+  return static_cast<double>(count) / columns / static_cast<double>(rows.size());
+}
+
+Form form_of(const Job& job, const Prepared& prepared, const std::optional<double>& nonzeros) {
+  const bool sparse =
+      nonzeros ? *nonzeros < most_nonzeros(prepared) : job.numerics.sparse == "on";
+  return sparse ? Form::kSparse : Form::kDense;
+}
+
 bool is_set(const Job& job, std::string_view key) {
   const auto rows = job.document.describe();
   const auto row = std::ranges::find(rows, key, &config::Document::Row::key);
@@ -211,7 +243,7 @@ Prepared prepare(Job& job, const Bytes* known) {
   std::shared_ptr<const data::DataSet> more;
   Facts facts;
   if (known) facts = facts_of(*known, !job.data.unlabelled.empty());
-  auto& [fitted, unlabelled] = facts;
+  auto& [fitted, unlabelled, form] = facts;
   if (!job.data.unlabelled.empty()) {
     if (!job.model.pretrained())
       throw ConfigError("data.unlabelled: a {} model learns from labelled rows alone; pretrain a dbn",
@@ -278,6 +310,12 @@ Prepared prepare(Job& job, const Bytes* known) {
     for (int64_t row = 0; row < unlabelled.index.rows; ++row)
       prepared.pretrain_rows.push_back(fitted.index.rows + row);
   }
+  std::optional<double> nonzeros;
+  if (!known) {
+    nonzeros = share_of_nonzeros(job, prepared, fitted.scaling);
+    form = form_of(job, prepared, nonzeros);
+  }
+  prepared.model->set_form(form);
   prepared.class_weights = class_weights(job, prepared.train, fitted.target);
 
   prepared.summary = {.train_rows = static_cast<int64_t>(prepared.train.numbers.size()),
@@ -289,11 +327,14 @@ Prepared prepare(Job& job, const Bytes* known) {
                       .classes = fitted.target.classes.size(),
                       .classes_may_be_numbers = task_is_open && many_numbers(fitted.target.classes),
                       .valid_from_train = job.data.valid.empty(),
-                      .test_from_train = job.data.test.empty()};
+                      .test_from_train = job.data.test.empty(),
+                      .sparse = prepared.model->form() == Form::kSparse,
+                      .nonzeros = nonzeros};
   ByteWriter identity;
   identity.put_string(fitted.index.to_bytes());
   identity.put_string(fitted.scaling.to_bytes());
   identity.put_string(fitted.target.to_bytes());
+  identity.put(prepared.model->form());
   identity.put(rows->file_bytes());
   if (more) {
     identity.put_string(unlabelled.index.to_bytes());

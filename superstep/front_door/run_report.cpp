@@ -39,10 +39,7 @@ std::vector<std::pair<std::string, std::string>> features_of(const data::RowSour
   std::vector<std::pair<std::string, std::string>> features;
   const auto columns = std::min<int64_t>(records.columns, kFeaturesOfAMistake);
   for (int64_t c = 0; c < columns; ++c) {
-    const auto at = static_cast<size_t>(place * records.columns + c);
-    const double value =
-        std::visit([&](const auto& v) { return static_cast<double>(v[at]); }, records.values);
-    features.emplace_back(names.name(c), report::number_text(value));
+    features.emplace_back(names.name(c), report::number_text(records.value(place, c)));
   }
   return features;
 }
@@ -56,8 +53,10 @@ void for_answers(const models::Model& model, const Rows& rows, F f) {
   const std::span<const int64_t> numbers = rows.numbers;
   for (size_t begin = 0; begin < numbers.size(); begin += kRowsAtOnce) {
     const size_t count = std::min<size_t>(kRowsAtOnce, numbers.size() - begin);
-    rows.source->read(numbers.subspan(begin, count), batch);
-    f(batch, predictor.predict(std::as_const(batch.x).matrix()));
+    // A picture is drawn of what is written out.
+    rows.source->read_as(is_picture(model.schema()) ? Form::kDense : model.form(),
+                         numbers.subspan(begin, count), batch);
+    f(batch, predictor.predict(batch.features()));
   }
 }
 

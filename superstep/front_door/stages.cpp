@@ -47,6 +47,7 @@ training::NetworkJob network_job(const Job& job, const Prepared& prepared) {
           .finetune_network = job.job.has_phase("finetune"),
           .train = prepared.train.source,
           .valid = prepared.valid.source,
+          .form = prepared.model->form(),
           .train_rows = prepared.train.numbers,
           .valid_rows = prepared.valid.numbers,
           .pretrain_source = prepared.pretrain_source,

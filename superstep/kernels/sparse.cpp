@@ -4,18 +4,30 @@
 #include <utility>
 
 #include "superstep/base/team.h"
+#include "superstep/kernels/activation.h"
+#include "superstep/kernels/elementwise.h"
+#include "superstep/kernels/update.h"
 #include "superstep/kernels/vector/table.h"
 
 namespace superstep::kernels {
 
-void from_dense(ConstMatrix x, SparseMatrix& out) {
+namespace {
+
+// Further rows.
+void append(ConstMatrix x, SparseMatrix& out) {
   constexpr int64_t kOver = 16;  // what Table::compress may write beyond
   const Table& loops = table();
-  out.start(x.rows, x.cols);
   for (int64_t r = 0; r < x.rows; ++r) {
     const auto [columns, values] = out.room(x.cols + kOver);
     out.end_row(loops.compress(x.data + r * x.stride, x.cols, columns, values));
   }
+}
+
+}  // namespace
+
+void from_dense(ConstMatrix x, SparseMatrix& out) {
+  out.start(x.rows, x.cols);
+  append(x, out);
 }
 
 void to_dense(const SparseView& a, Matrix x) {
@@ -68,6 +80,45 @@ void matmul(Context& context, const SparseView& a, Op op_a, ConstMatrix b, Matri
     table().sparse_matmul(a.slice(first, last - first), b, c.row_range(first, last), beta,
                           ranges + 2 * first);
   });
+}
+
+void multiply(Context& context, const Features& x, ConstMatrix w, Matrix y) {
+  if (x.is_sparse())
+    matmul(context, x.sparse(), Op::kPlain, w, y, 0);
+  else
+    matmul(context, x.dense(), Op::kPlain, w, Op::kPlain, y, 0);
+}
+
+// Row by row through a dense one: the numbers of randomness are those of all its columns.
+void dropout(Context& context, double rate, RngKey key, std::span<const int64_t> row_numbers,
+             const SparseView& x, SparseMatrix& out) {
+  SUPERSTEP_ASSERT(static_cast<int64_t>(row_numbers.size()) == x.rows);
+  const Scratch memory = context.scratch(x.cols);
+  const Matrix row = memory.matrix(1, x.cols);
+  out.start(x.rows, x.cols);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    to_dense(x.slice(r, 1), row);
+    dropout(rate, key, row_numbers.subspan(static_cast<size_t>(r), 1), row, row);
+    append(row, out);
+  }
+}
+
+double squared_distance(const SparseView& a, ConstMatrix b) {
+  SUPERSTEP_ASSERT(a.rows == b.rows && a.cols == b.cols);
+  double sum = 0;
+  for (int64_t r = 0; r < a.rows; ++r) {
+    sum += sum_of_squares(b.row(r));
+    // (a - b)^2 - b^2
+    for (int64_t i = a.offsets[r]; i < a.offsets[r + 1]; ++i) {
+      const double x = a.values[i], y = b.row(r)[static_cast<size_t>(a.columns[i])];
+      sum += x * (x - 2 * y);
+    }
+  }
+  return sum;
+}
+
+double squared_distance(const Features& a, ConstMatrix b) {
+  return a.is_sparse() ? squared_distance(a.sparse(), b) : squared_distance(a.dense(), b);
 }
 
 }  // namespace superstep::kernels

@@ -11,8 +11,9 @@
 // multiply-add, which in software would cost the portable path a factor of tens.
 #pragma once
 
+#include "superstep/base/rng.h"
 #include "superstep/kernels/matmul.h"
-#include "superstep/tensor/sparse_matrix.h"
+#include "superstep/tensor/features.h"
 
 namespace superstep::kernels {
 
@@ -26,5 +27,14 @@ void transpose(const SparseView& a, SparseMatrix& out);
 /// c = op(a) b + beta c; with beta = 0 what stood in c does not matter. Sizes as in
 /// kernels/matmul.h. c does not overlap b.
 void matmul(Context& context, const SparseView& a, Op op_a, ConstMatrix b, Matrix c, float beta);
+/// y = x w for x of either form: as above, or as kernels/matmul.h has it.
+void multiply(Context& context, const Features& x, ConstMatrix w, Matrix y);
+
+/// The dropout of kernels/activation.h: what is left of x, with the same bits.
+void dropout(Context& context, double rate, RngKey key, std::span<const int64_t> row_numbers,
+             const SparseView& x, SparseMatrix& out);
+/// Sum of (a - b)^2 over all elements, in double.
+double squared_distance(const SparseView& a, ConstMatrix b);
+double squared_distance(const Features& a, ConstMatrix b);
 
 }  // namespace superstep::kernels

@@ -169,6 +169,33 @@ TEST(SparseMatmul, GivesTheBitsOfTheReferenceOnTheDenseMatrix) {
   });
 }
 
+TEST(SparseDropout, LeavesTheBitsOfTheDenseOne) {
+  on_each_isa([] {
+    Context context;
+    const Tensor x = random(9, 133, "x", 0.3);
+    const std::vector<int64_t> numbers = {5, 0, 17, 1, 2, 99, 3, 4, 8};
+    Tensor wanted({9, 133}), got({9, 133});
+    dropout(0.4, RngKey(3), numbers, x.matrix(), wanted.matrix());
+    SparseMatrix held, left;
+    from_dense(x.matrix(), held);
+    dropout(context, 0.4, RngKey(3), numbers, held, left);
+    to_dense(left, got.matrix());
+    EXPECT_TRUE(std::ranges::equal(got.values(), wanted.values()));
+    EXPECT_LT(left.count(), held.count());
+    EXPECT_GT(left.count(), 0);
+  });
+}
+
+TEST(SparseSquaredDistance, IsTheDenseOneButForRounding) {
+  on_each_isa([] {
+    const Tensor x = random(7, 131, "x", 0.2), y = random(7, 131, "y");
+    SparseMatrix held;
+    from_dense(x.matrix(), held);
+    const double wanted = squared_distance(x.matrix(), y.matrix());
+    EXPECT_NEAR(squared_distance(held.view(), y.matrix()), wanted, 1e-12 * wanted);
+  });
+}
+
 TEST(SparseMatmul, GivesARowTheSameBitsAloneOrAmongOthers) {
   on_each_isa([] {
     Context context;

@@ -5,6 +5,7 @@
 
 #include "superstep/kernels/activation.h"
 #include "superstep/kernels/matmul.h"
+#include "superstep/kernels/sparse.h"
 
 namespace superstep::layers {
 
@@ -53,17 +54,16 @@ std::vector<TensorInit> Dense::tensors() const {
   return {weight, {"bias", {options_.outputs}}};
 }
 
-void Dense::forward(const ParamSet& params, int first, ConstMatrix x, Matrix y,
+void Dense::forward(const ParamSet& params, int first, const Features& x, Matrix y,
                     const Pass& pass) const {
   expect_columns(*this, "x", x, options_.inputs);
   expect_columns(*this, "y", y, options_.outputs);
-  kernels::matmul(pass.context, x, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, y,
-                  0);
+  kernels::multiply(pass.context, x, params.matrix(first + kWeight), y);
   kernels::bias_activate(options_.activation, params.values(first + kBias), y);
 }
 
-void Dense::backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
-                     Matrix dx, const Pass& pass, GradSink& sink) const {
+void Dense::backward(const ParamSet& params, int first, const Features& x, ConstMatrix y,
+Matrix dy, Matrix dx, const Pass& pass, GradSink& sink) const {
   expect_columns(*this, "dy", dy, options_.outputs);
   // With a = x W + b: da = dy f'(a), and f' is a function of y for each of these f. db is the sum of
   // da over the rows.
@@ -74,7 +74,7 @@ void Dense::backward(const ParamSet& params, int first, ConstMatrix x, ConstMatr
     kernels::matmul(pass.context, dy, Op::kPlain, params.matrix(first + kWeight), Op::kTransposed,
                     dx, 0);
   // dW = x^T da
-  sink.add_product(first + kWeight, x, dy);
+  sink.add_product_of(first + kWeight, x, dy);
   sink.add(first + kBias, sums.values());
 }
 

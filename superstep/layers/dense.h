@@ -37,9 +37,9 @@ class Dense : public Layer {
   [[nodiscard]] int64_t inputs() const override { return options_.inputs; }
   [[nodiscard]] int64_t outputs() const override { return options_.outputs; }
   [[nodiscard]] const Options& options() const { return options_; }
-  void forward(const ParamSet& params, int first, ConstMatrix x, Matrix y,
+  void forward(const ParamSet& params, int first, const Features& x, Matrix y,
                const Pass& pass) const override;
-  void backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
+  void backward(const ParamSet& params, int first, const Features& x, ConstMatrix y, Matrix dy,
                 Matrix dx, const Pass& pass, GradSink& sink) const override;
   [[nodiscard]] std::string describe() const override;
 

@@ -51,7 +51,7 @@ class Broken : public Dense {
   enum class Fault { kSign, kNoInput, kNoBias, kHalfOfDx };
   Broken(Fault fault)
       : Dense({.inputs = 4, .outputs = 3, .activation = Activation::kTanh}), fault_(fault) {}
-  void backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
+  void backward(const ParamSet& params, int first, const Features& x, ConstMatrix y, Matrix dy,
                 Matrix dx, const Pass& pass, GradSink& sink) const override {
     struct Filter : GradSink {
       Filter(Fault f, GradSink& s) : fault(f), sink(s) {}
@@ -70,8 +70,8 @@ class Broken : public Dense {
     if (fault_ == Fault::kHalfOfDx) {
       const Matrix part = dx.head(dx.rows - 1);
       Matrix dy_part = dy.head(dx.rows - 1);
-      return Dense::backward(params, first, x.head(part.rows), y.head(part.rows), dy_part, part,
-                             pass, filter);
+      return Dense::backward(params, first, x.dense().head(part.rows), y.head(part.rows), dy_part,
+                             part, pass, filter);
     }
     Dense::backward(params, first, x, y, dy, dx, pass, filter);
   }

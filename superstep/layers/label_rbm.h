@@ -42,20 +42,20 @@ class LabelRbm : public Layer {
   [[nodiscard]] const Options& options() const { return options_; }
   /// y = scores: (rows, inputs) -> (rows, classes), log p(class | x) + a number of the row, in
   /// nats.
-  void forward(const ParamSet& params, int first, ConstMatrix x, Matrix y,
+  void forward(const ParamSet& params, int first, const Features& x, Matrix y,
                const Pass& pass) const override;
-  void backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
+  void backward(const ParamSet& params, int first, const Features& x, ConstMatrix y, Matrix dy,
                 Matrix dx, const Pass& pass, GradSink& sink) const override;
   /// "label rbm 500 + 10 classes -> 2000".
   [[nodiscard]] std::string describe() const override;
 
   /// h = p(h = 1 | v, labels): (rows, inputs) and (rows, classes) -> (rows, hidden).
-  void hidden_mean(const ParamSet& params, int first, ConstMatrix v, ConstMatrix labels, Matrix h,
-                   kernels::Context& context) const;
+  void hidden_mean(const ParamSet& params, int first, const Features& v, ConstMatrix labels,
+                   Matrix h, kernels::Context& context) const;
   /// The same into `mean`, and a state of 0 and 1 drawn into `sample`. No overlap.
-  void hidden_mean_and_sample(const ParamSet& params, int first, ConstMatrix v, ConstMatrix labels,
-                              RngKey key, std::span<const int64_t> row_numbers, Matrix mean,
-                              Matrix sample, kernels::Context& context) const;
+  void hidden_mean_and_sample(const ParamSet& params, int first, const Features& v,
+                              ConstMatrix labels, RngKey key, std::span<const int64_t> row_numbers,
+                              Matrix mean, Matrix sample, kernels::Context& context) const;
   /// v = p(v = 1 | h): (rows, hidden) -> (rows, inputs). States: kernels::sample_bernoulli.
   void visible_mean(const ParamSet& params, int first, ConstMatrix h, Matrix v,
                     kernels::Context& context) const;
@@ -63,14 +63,14 @@ class LabelRbm : public Layer {
   void label_mean(const ParamSet& params, int first, ConstMatrix h, Matrix labels,
                   kernels::Context& context) const;
   /// out[r] = F(v_r, y_r) in nats, with p(v, y) = exp(-F(v, y)) / Z; one value a row.
-  void free_energy(const ParamSet& params, int first, ConstMatrix v, ConstMatrix labels,
+  void free_energy(const ParamSet& params, int first, const Features& v, ConstMatrix labels,
                    std::span<double> out, kernels::Context& context) const;
 
  private:
-  void feature_input(const ParamSet& params, int first, ConstMatrix v, Matrix x,
+  void feature_input(const ParamSet& params, int first, const Features& v, Matrix x,
                      kernels::Context& context) const;
-  void joint_input(const ParamSet& params, int first, ConstMatrix v, ConstMatrix labels, Matrix x,
-                   kernels::Context& context) const;
+  void joint_input(const ParamSet& params, int first, const Features& v, ConstMatrix labels,
+                   Matrix x, kernels::Context& context) const;
   Options options_;
 };
 

@@ -20,8 +20,8 @@ void initialize(const TensorInit& init, RngKey key, std::span<float> values) {
   }
 }
 
-void expect_columns(const Layer& layer, const char* what, ConstMatrix matrix, int64_t cols) {
-  if (matrix.cols != cols)
+void expect_columns(const Layer& layer, const char* what, const Features& matrix, int64_t cols) {
+  if (matrix.cols() != cols)
     throw Error(fmt::format("[{}] {} must be (rows, {}), got {}", layer.describe(), what, cols,
                             matrix.shape().to_string()));
 }

@@ -50,8 +50,9 @@ class Layer {
   [[nodiscard]] virtual int64_t inputs() const = 0;
   [[nodiscard]] virtual int64_t outputs() const = 0;
 
-  /// y from x: (rows, inputs) -> (rows, outputs). Throws Error when a size does not fit.
-  virtual void forward(const ParamSet& params, int first, ConstMatrix x, Matrix y,
+  /// y from x: (rows, inputs) -> (rows, outputs). x may be sparse: then y differs from that of the
+  /// same rows written out by rounding alone. Throws Error when a size does not fit.
+  virtual void forward(const ParamSet& params, int first, const Features& x, Matrix y,
                        const Pass& pass) const = 0;
 
   /// From dy, the gradient of the loss at y, to the gradient at x and at the tensors.
@@ -60,8 +61,8 @@ class Layer {
   /// x, or no data: not wanted. dx is whole before the first tensor's gradient goes to the sink,
   /// for the sink may move that tensor at once. A tensor without an influence on y is not handed
   /// over.
-  virtual void backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
-                        Matrix dx, const Pass& pass, GradSink& sink) const = 0;
+  virtual void backward(const ParamSet& params, int first, const Features& x, ConstMatrix y,
+                        Matrix dy, Matrix dx, const Pass& pass, GradSink& sink) const = 0;
 
   /// "dense 784 -> 500, sigmoid".
   [[nodiscard]] virtual std::string describe() const = 0;
@@ -72,6 +73,6 @@ void initialize(const TensorInit& init, RngKey key, std::span<float> values);
 
 /// Throws Error unless `matrix` has `cols` columns: "[rbm 784 binary -> 500] x must be (rows, 784),
 /// got (64, 780)".
-void expect_columns(const Layer& layer, const char* what, ConstMatrix matrix, int64_t cols);
+void expect_columns(const Layer& layer, const char* what, const Features& matrix, int64_t cols);
 
 }  // namespace superstep::layers

@@ -7,6 +7,7 @@
 #include "superstep/kernels/activation.h"
 #include "superstep/kernels/elementwise.h"
 #include "superstep/kernels/matmul.h"
+#include "superstep/kernels/sparse.h"
 #include "superstep/layers/softplus.h"
 
 namespace superstep::layers {
@@ -42,13 +43,13 @@ void softmax_backward(ConstMatrix y, Matrix dy) {
 
 // Of softmax units a = x W + N c with N = the sum of x: dc = the sum of N da over the rows, and
 // each column of dx gains da c'.
-void counted_bias_backward(ConstMatrix x, ConstMatrix da, std::span<const float> c,
-                           std::span<float> dc, Matrix dx) {
+void counted_bias_backward(const Features& x, ConstMatrix da, std::span<const float> c,
+                           std::span<float> dc, Matrix dx, kernels::Context& context) {
   std::ranges::fill(dc, 0.0F);
-  float total = 0;
-  for (int64_t r = 0; r < x.rows; ++r) {
-    row_totals({x.row(r).data(), 1, x.cols}, {&total, 1});
-    kernels::axpy(total, da.row(r), dc);
+  const kernels::Scratch totals = context.scratch(x.rows());
+  row_totals(x, totals.values());
+  for (int64_t r = 0; r < x.rows(); ++r) {
+    kernels::axpy(totals.values()[static_cast<size_t>(r)], da.row(r), dc);
     if (dx.data == nullptr) continue;
     double product = 0;
     for (size_t j = 0; j < c.size(); ++j) product += double{da.row(r)[j]} * double{c[j]};
@@ -80,27 +81,27 @@ std::vector<TensorInit> Rbm::tensors() const {
 }
 
 // x = v W, and (N - 1) c of softmax units: every caller adds c once, with what follows it.
-void Rbm::hidden_input(const ParamSet& params, int first, ConstMatrix v, Matrix x,
+void Rbm::hidden_input(const ParamSet& params, int first, const Features& v, Matrix x,
                        kernels::Context& context) const {
   expect_columns(*this, "v", v, options_.visible);
   expect_columns(*this, "h", x, options_.hidden);
-  kernels::matmul(context, v, Op::kPlain, params.matrix(first + kWeight), Op::kPlain, x, 0);
+  kernels::multiply(context, v, params.matrix(first + kWeight), x);
   if (options_.visible_units != Units::kSoftmax) return;
-  const kernels::Scratch totals = context.scratch(v.rows);
+  const kernels::Scratch totals = context.scratch(v.rows());
   row_totals(v, totals.values());
-  for (int64_t r = 0; r < v.rows; ++r)
+  for (int64_t r = 0; r < v.rows(); ++r)
     kernels::axpy(totals.values()[static_cast<size_t>(r)] - 1.0F, params.values(first + kBias),
                   x.row(r));
 }
 
-void Rbm::hidden_mean(const ParamSet& params, int first, ConstMatrix v, Matrix h,
+void Rbm::hidden_mean(const ParamSet& params, int first, const Features& v, Matrix h,
                       kernels::Context& context) const {
   hidden_input(params, first, v, h, context);
   kernels::bias_activate(activation_of(options_.hidden_units), params.values(first + kBias), h);
   if (options_.hidden_units == Units::kSoftmax) kernels::softmax_rows(h);
 }
 
-void Rbm::hidden_mean_and_sample(const ParamSet& params, int first, ConstMatrix v, RngKey key,
+void Rbm::hidden_mean_and_sample(const ParamSet& params, int first, const Features& v, RngKey key,
                                  std::span<const int64_t> row_numbers, Matrix mean, Matrix sample,
                                  kernels::Context& context) const {
   expect_columns(*this, "sample", sample, options_.hidden);
@@ -156,31 +157,50 @@ void Rbm::sample_visible(ConstMatrix mean, RngKey key, std::span<const int64_t> 
   }
 }
 
+// A(v) of row r.
+double Rbm::visible_energy(const Features& v, int64_t r, std::span<const float> b) const {
+  const bool squares =
+      options_.visible_units == Units::kGaussian || options_.visible_units == Units::kLinear;
+  const auto term = [squares](double v_i, double b_i) {
+    return squares ? (v_i - b_i) * (v_i - b_i) / 2 : -b_i * v_i;
+  };
+  double energy = 0;
+  if (!v.is_sparse()) {
+    const std::span<const float> row = v.dense().row(r);
+    for (size_t i = 0; i < row.size(); ++i) energy += term(double{row[i]}, double{b[i]});
+    return energy;
+  }
+  // What a row of zeros has, and what each value changes of it.
+  if (squares)
+    for (const float b_i : b) energy += term(0, double{b_i});
+  const auto columns = v.sparse().row_columns(r);
+  const auto values = v.sparse().row_values(r);
+  for (size_t k = 0; k < columns.size(); ++k) {
+    const double b_i = b[static_cast<size_t>(columns[k])];
+    energy += term(double{values[k]}, b_i) - term(0, b_i);
+  }
+  return energy;
+}
+
 // F(v) = -log of the sum (of Gaussian units the integral) over h of exp(-E(v, h))
 //      = A(v) - G(x) with x = c + v W and
 // G(x) = sum over j of log(1 + exp(x_j))              binary
 //      = |x|^2 / 2 + hidden log(2 pi) / 2             Gaussian
 //      = log sum over j of exp(x_j)                   softmax
-void Rbm::free_energy(const ParamSet& params, int first, ConstMatrix v, std::span<double> out,
+void Rbm::free_energy(const ParamSet& params, int first, const Features& v, std::span<double> out,
                       kernels::Context& context) const {
-  SUPERSTEP_ASSERT(v.rows == static_cast<int64_t>(out.size()));
+  SUPERSTEP_ASSERT(v.rows() == static_cast<int64_t>(out.size()));
   if (!has_free_energy())
     throw Error(
         fmt::format("[{}] rectified hidden units have no free energy in closed form", describe()));
-  const kernels::Scratch memory = context.scratch(v.rows * options_.hidden);
-  const Matrix input = memory.matrix(v.rows, options_.hidden);
+  const kernels::Scratch memory = context.scratch(v.rows() * options_.hidden);
+  const Matrix input = memory.matrix(v.rows(), options_.hidden);
   hidden_input(params, first, v, input, context);
   kernels::add_row(input, params.values(first + kBias));
   const std::span<const float> b = params.values(first + kVisibleBias);
-  const bool squares =
-      options_.visible_units == Units::kGaussian || options_.visible_units == Units::kLinear;
-  for (int64_t r = 0; r < v.rows; ++r) {
-    double energy = 0;
-    const std::span<const float> row = v.row(r), x = input.row(r);
-    for (size_t i = 0; i < row.size(); ++i) {
-      const double v_i = row[i], b_i = b[i];
-      energy += squares ? (v_i - b_i) * (v_i - b_i) / 2 : -b_i * v_i;
-    }
+  for (int64_t r = 0; r < v.rows(); ++r) {
+    const std::span<const float> x = input.row(r);
+    double energy = visible_energy(v, r, b);
     if (options_.hidden_units == Units::kBinary) {
       energy -= sum_softplus(x);
     } else if (options_.hidden_units == Units::kSoftmax) {
@@ -197,12 +217,12 @@ float Rbm::initial_visible_bias(double mean) const {
   return layers::initial_visible_bias(options_.visible_units, options_.visible, mean);
 }
 
-void Rbm::forward(const ParamSet& params, int first, ConstMatrix x, Matrix y,
+void Rbm::forward(const ParamSet& params, int first, const Features& x, Matrix y,
                   const Pass& pass) const {
   hidden_mean(params, first, x, y, pass.context);
 }
 
-void Rbm::backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
+void Rbm::backward(const ParamSet& params, int first, const Features& x, ConstMatrix y, Matrix dy,
                    Matrix dx, const Pass& pass, GradSink& sink) const {
   expect_columns(*this, "dy", dy, options_.hidden);
   const kernels::Scratch sums = pass.context.scratch(options_.hidden);
@@ -214,9 +234,9 @@ void Rbm::backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix
     kernels::matmul(pass.context, dy, Op::kPlain, params.matrix(first + kWeight), Op::kTransposed,
                     dx, 0);
   if (options_.visible_units == Units::kSoftmax)
-    counted_bias_backward(x, dy, params.values(first + kBias), sums.values(), dx);
+    counted_bias_backward(x, dy, params.values(first + kBias), sums.values(), dx, pass.context);
   // dW = x^T da
-  sink.add_product(first + kWeight, x, dy);
+  sink.add_product_of(first + kWeight, x, dy);
   sink.add(first + kBias, sums.values());
 }
 

@@ -64,19 +64,19 @@ class Rbm : public Layer {
   [[nodiscard]] int64_t inputs() const override { return options_.visible; }
   [[nodiscard]] int64_t outputs() const override { return options_.hidden; }
   [[nodiscard]] const Options& options() const { return options_; }
-  void forward(const ParamSet& params, int first, ConstMatrix x, Matrix y,
+  void forward(const ParamSet& params, int first, const Features& x, Matrix y,
                const Pass& pass) const override;
-  void backward(const ParamSet& params, int first, ConstMatrix x, ConstMatrix y, Matrix dy,
+  void backward(const ParamSet& params, int first, const Features& x, ConstMatrix y, Matrix dy,
                 Matrix dx, const Pass& pass, GradSink& sink) const override;
   /// "rbm 784 binary -> 500 binary".
   [[nodiscard]] std::string describe() const override;
 
   /// h = the mean of the hidden units given v: (rows, visible) -> (rows, hidden).
-  void hidden_mean(const ParamSet& params, int first, ConstMatrix v, Matrix h,
+  void hidden_mean(const ParamSet& params, int first, const Features& v, Matrix h,
                    kernels::Context& context) const;
   /// The same into `mean`, and a state drawn into `sample`, both (rows, hidden). One call, for the
   /// noise of rectified units needs more than their mean. Neither may overlap v or the other.
-  void hidden_mean_and_sample(const ParamSet& params, int first, ConstMatrix v, RngKey key,
+  void hidden_mean_and_sample(const ParamSet& params, int first, const Features& v, RngKey key,
                               std::span<const int64_t> row_numbers, Matrix mean, Matrix sample,
                               kernels::Context& context) const;
   /// v = E[v | h]: (rows, hidden) -> (rows, visible). `totals` holds N a row for softmax units (see
@@ -92,13 +92,14 @@ class Rbm : public Layer {
   [[nodiscard]] bool has_free_energy() const { return options_.hidden_units != Units::kRectified; }
   /// out[r] = F(v_r) in nats, with p(v) = exp(-F(v)) / Z; one value a row. Softmax units: of the N
   /// choices in one given order, so only rows of the same N compare. Throws Error without one.
-  void free_energy(const ParamSet& params, int first, ConstMatrix v, std::span<double> out,
+  void free_energy(const ParamSet& params, int first, const Features& v, std::span<double> out,
                    kernels::Context& context) const;
   /// The visible bias that a unit of this mean over the data starts from: see units.h.
   [[nodiscard]] float initial_visible_bias(double mean) const;
 
  private:
-  void hidden_input(const ParamSet& params, int first, ConstMatrix v, Matrix x,
+  [[nodiscard]] double visible_energy(const Features& v, int64_t r, std::span<const float> b) const;
+  void hidden_input(const ParamSet& params, int first, const Features& v, Matrix x,
                     kernels::Context& context) const;
   Options options_;
 };

@@ -77,13 +77,16 @@ float initial_visible_bias(Units units, int64_t count, double mean) {
   return static_cast<float>(mean);
 }
 
-void row_totals(ConstMatrix rows, std::span<float> totals) {
-  SUPERSTEP_ASSERT(rows.rows == static_cast<int64_t>(totals.size()));
-  for (int64_t r = 0; r < rows.rows; ++r) {
+void row_totals(const Features& rows, std::span<float> totals) {
+  SUPERSTEP_ASSERT(rows.rows() == static_cast<int64_t>(totals.size()));
+  const auto sum = [](std::span<const float> values) {
     double total = 0;
-    for (const float value : rows.row(r)) total += double{value};
-    totals[static_cast<size_t>(r)] = static_cast<float>(total);
-  }
+    for (const float value : values) total += double{value};
+    return static_cast<float>(total);
+  };
+  for (int64_t r = 0; r < rows.rows(); ++r)
+    totals[static_cast<size_t>(r)] =
+        sum(rows.is_sparse() ? rows.sparse().row_values(r) : rows.dense().row(r));
 }
 
 void sample_choice(ConstMatrix mean, RngKey key, std::span<const int64_t> row_numbers,

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "superstep/base/rng.h"
-#include "superstep/tensor/tensor.h"
+#include "superstep/tensor/features.h"
 
 namespace superstep::layers {
 
@@ -34,7 +34,7 @@ Units visible_above(Units hidden);
 float initial_visible_bias(Units units, int64_t count, double mean);
 
 /// totals[r] = the sum of row r: N, the number of choices that a row of softmax units holds.
-void row_totals(ConstMatrix rows, std::span<float> totals);
+void row_totals(const Features& rows, std::span<float> totals);
 
 /// Every row gets one 1, in column j with probability mean_j / (sum of the row), else zeros. A
 /// column of mean 0 is never chosen. A row whose sum is 0 gets zeros; one whose sum is not finite

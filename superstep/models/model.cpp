@@ -6,6 +6,7 @@
 #include "superstep/io/safetensors.h"
 #include "superstep/io/stream.h"
 #include "superstep/io/write.h"
+#include "superstep/kernels/sparse.h"
 #include "superstep/layers/rbm.h"
 
 namespace superstep::models {
@@ -17,15 +18,16 @@ constexpr const char* kFormatKey = "format";
 constexpr const char* kConfigKey = "config";
 constexpr int64_t kMostColumns = int64_t{1} << 31;
 
-std::string config_json(const ModelConfig& config) {
-  return nlohmann::ordered_json{{"kind", config.kind},
-                                {"hidden", config.hidden},
-                                {"activation", config.activation},
-                                {"visible", config.visible},
-                                {"hidden_units", config.hidden_units},
-                                {"generative", config.generative},
-                                {"output", config.has_output()}}
-      .dump();
+std::string config_json(const ModelConfig& config, Form form) {
+  nlohmann::ordered_json json = {{"kind", config.kind},
+                                 {"hidden", config.hidden},
+                                 {"activation", config.activation},
+                                 {"visible", config.visible},
+                                 {"hidden_units", config.hidden_units},
+                                 {"generative", config.generative},
+                                 {"output", config.has_output()}};
+  if (form == Form::kSparse) json["sparse"] = true;
+  return json.dump();
 }
 
 // A file may say anything: all that sizes are worked out from is checked before they are.
@@ -56,10 +58,12 @@ void check_data(const data::Schema& schema, const data::Scaling& scaling, const 
                     fmt::join(schema.image, " x "), schema.columns);
 }
 
-ModelConfig config_from_json(const std::string& text, const std::string& name) {
+// Into parts.config and parts.form.
+void read_config(const std::string& text, const std::string& name, Model::Parts& parts) {
   try {
     const auto json = nlohmann::json::parse(text);
-    ModelConfig config;
+    ModelConfig& config = parts.config;
+    parts.form = json.value("sparse", false) ? Form::kSparse : Form::kDense;
     config.kind = json.at("kind");
     config.hidden = json.at("hidden").get<std::vector<int64_t>>();
     config.activation = json.at("activation");
@@ -68,7 +72,6 @@ ModelConfig config_from_json(const std::string& text, const std::string& name) {
     config.generative = json.value("generative", false);
     if (!json.value("output", true)) config.task = ModelConfig::kNoTask;
     check_config(config, name);
-    return config;
   } catch (const nlohmann::json::exception& error) {
     throw DataError("{}: the model's config is damaged: {}", name, error.what());
   }
@@ -149,7 +152,7 @@ void Model::set_params(ParamSet params) {
 Bytes Model::to_bytes() const {
   io::SafeTensors file;
   file.metadata[kFormatKey] = fmt::format("{} {}", kFormatName, kFormatVersion);
-  file.metadata[kConfigKey] = config_json(parts_.config);
+  file.metadata[kConfigKey] = config_json(parts_.config, parts_.form);
   file.tensors = params_;
   file.blobs["schema"] = parts_.schema.to_bytes();
   file.blobs["scaling"] = parts_.scaling.to_bytes();
@@ -167,10 +170,11 @@ Model Model::from_bytes(std::string_view bytes, const std::string& name) {
   const auto config = file.metadata.find(kConfigKey);
   if (config == file.metadata.end()) throw DataError("{}: the model lacks its config", name);
   try {
-    Parts parts{.config = config_from_json(config->second, name),
+    Parts parts{.config = {},
                 .schema = data::Schema::from_bytes(blob(file, "schema", name), name),
                 .scaling = data::Scaling::from_bytes(blob(file, "scaling", name), name),
                 .target = data::Target::from_bytes(blob(file, "target", name), name)};
+    read_config(config->second, name, parts);
     check_data(parts.schema, parts.scaling, name);
     if (parts.config.hidden.size() > static_cast<size_t>(file.tensors.layout().size()))
       throw DataError("{}: {} hidden layers, but {} tensors", name, parts.config.hidden.size(),
@@ -199,13 +203,24 @@ std::vector<float> Model::predict(std::span<const double> raw) const {
   return {y.data, y.data + y.rows * y.cols};
 }
 
-ConstMatrix Predictor::scores(ConstMatrix x) {
-  const std::vector<int64_t> no_numbers(static_cast<size_t>(x.rows));
-  const layers::Pass pass{layers::Mode::kEvaluate, RngKey(0), no_numbers, context_};
-  return model_.network().forward(model_.params(), x, work_, pass);
+Features Predictor::in_form(const Features& x) {
+  if (x.is_sparse() == (model_.form() == Form::kSparse)) return x;
+  if (x.is_sparse()) {
+    dense_.resize(x.shape());
+    kernels::to_dense(x.sparse(), dense_.matrix());
+    return dense_.matrix();
+  }
+  kernels::from_dense(x.dense(), sparse_);
+  return sparse_;
 }
 
-Matrix Predictor::predict(ConstMatrix x) {
+ConstMatrix Predictor::scores(const Features& x) {
+  const std::vector<int64_t> no_numbers(static_cast<size_t>(x.rows()));
+  const layers::Pass pass{layers::Mode::kEvaluate, RngKey(0), no_numbers, context_};
+  return model_.network().forward(model_.params(), in_form(x), work_, pass);
+}
+
+Matrix Predictor::predict(const Features& x) {
   const ConstMatrix z = scores(x);
   out_.resize({z.rows, z.cols});
   const Matrix y = out_.matrix();
@@ -218,13 +233,13 @@ Matrix Predictor::predict(ConstMatrix x) {
   return y;
 }
 
-Matrix Predictor::reconstruct(ConstMatrix x) {
+Matrix Predictor::reconstruct(const Features& x) {
   SUPERSTEP_ASSERT(model_.config().pretrained());
   const auto& rbm = static_cast<const layers::Rbm&>(model_.network().layer(0));
-  hidden_.resize({x.rows, rbm.outputs()});
-  out_.resize({x.rows, rbm.inputs()});
-  rbm.hidden_mean(model_.params(), 0, x, hidden_.matrix(), context_);
-  std::vector<float> totals(static_cast<size_t>(x.rows));
+  hidden_.resize({x.rows(), rbm.outputs()});
+  out_.resize({x.rows(), rbm.inputs()});
+  rbm.hidden_mean(model_.params(), 0, in_form(x), hidden_.matrix(), context_);
+  std::vector<float> totals(static_cast<size_t>(x.rows()));
   layers::row_totals(x, totals);
   rbm.visible_mean(model_.params(), 0, std::as_const(hidden_).matrix(), out_.matrix(), context_,
                    totals);

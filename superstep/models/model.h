@@ -29,6 +29,9 @@ class Model {
     data::Schema schema;
     data::Scaling scaling;
     data::Target target;
+    /// In which form the lowest layer gets its rows. Part of the model: the products of both forms
+    /// differ in their last bits, and an answer shall be the same wherever it is worked out.
+    Form form = Form::kDense;
   };
   /// With fresh, empty tensors. Throws ConfigError where config and data do not go together: a
   /// label that is missing, binary visible units for values outside 0 to 1.
@@ -45,11 +48,13 @@ class Model {
   [[nodiscard]] const data::Schema& schema() const { return parts_.schema; }
   [[nodiscard]] const data::Scaling& scaling() const { return parts_.scaling; }
   [[nodiscard]] const data::Target& target() const { return parts_.target; }
+  [[nodiscard]] Form form() const { return parts_.form; }
   [[nodiscard]] const Network& network() const { return *network_; }
   /// Null where the model has no output layer.
   [[nodiscard]] const layers::Loss* loss() const { return loss_.get(); }
   [[nodiscard]] const ParamSet& params() const { return params_; }
   void set_params(ParamSet params);
+  void set_form(Form form) { parts_.form = form; }
 
   /// Answers for raw records, row after row as the schema has their features: for each row the
   /// probability of every class, or the number, or the hidden units' probabilities. Throws
@@ -73,16 +78,22 @@ class Predictor {
  public:
   /// The model must outlive it.
   explicit Predictor(const Model& model) : model_(model) {}
-  /// For scaled rows (rows, features): see Model::predict. Valid until the next call.
-  Matrix predict(ConstMatrix x);
+  /// For scaled rows (rows, features) of either form: see Model::predict. Valid until the next
+  /// call.
+  Matrix predict(const Features& x);
   /// Scores before softmax; targets as scaled. Valid until the next call.
-  ConstMatrix scores(ConstMatrix x);
+  ConstMatrix scores(const Features& x);
   /// What the first restricted Boltzmann machine makes of the rows, going up and down again.
-  Matrix reconstruct(ConstMatrix x);
+  Matrix reconstruct(const Features& x);
 
  private:
+  /// x in the form of the model.
+  Features in_form(const Features& x);
+
   const Model& model_;
   kernels::Context context_;
+  SparseMatrix sparse_;
+  Tensor dense_;
   Network::Workspace work_;
   Tensor out_, hidden_;
 };

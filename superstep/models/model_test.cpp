@@ -45,6 +45,32 @@ std::string refusal(const Table& table, const ModelConfig& config) {
   return data::testing::message_of<ConfigError>([&] { (void)table.model(config); });
 }
 
+TEST(Model, KeepsTheFormOfItsRowsAndAnswersByItWhicheverItIsGiven) {
+  const Table table(irises(30), "kind", "none");
+  for (const std::string kind : {"logistic", "mlp", "rbm", "dbn"}) {
+    Model model = random_model(table, kind);
+    const Bytes dense = model.to_bytes();
+    EXPECT_EQ(dense.find("sparse"), Bytes::npos) << "the bytes of a dense model say nothing of it";
+    EXPECT_EQ(Model::from_bytes(dense, "memory").form(), Form::kDense);
+    model.set_form(Form::kSparse);
+    const Model back = Model::from_bytes(model.to_bytes(), "memory");
+    EXPECT_EQ(back.form(), Form::kSparse);
+    EXPECT_EQ(back.to_bytes(), model.to_bytes());
+
+    Batch written, left_out;
+    const std::vector<int64_t> rows = {3, 0, 17};
+    table.source().read(rows, written);
+    table.source().read_sparse(rows, left_out);
+    for (const Model* each : {&back, &std::as_const(model)}) {
+      Predictor predictor(*each);
+      const Matrix a = predictor.predict(written.features());
+      const std::vector<float> first(a.data, a.data + a.rows * a.cols);
+      const Matrix b = predictor.predict(left_out.features());
+      EXPECT_EQ(std::vector<float>(b.data, b.data + b.rows * b.cols), first) << kind;
+    }
+  }
+}
+
 TEST(Model, ComesBackFromItsBytesAsItWas) {
   const Table table(irises(30), "kind", "standardise");
   for (const std::string kind : {"logistic", "mlp", "rbm", "dbn"}) {

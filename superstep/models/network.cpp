@@ -1,6 +1,7 @@
 #include "superstep/models/network.h"
 
 #include "superstep/kernels/activation.h"
+#include "superstep/kernels/sparse.h"
 #include "superstep/layers/dense.h"
 #include "superstep/layers/label_rbm.h"
 #include "superstep/layers/rbm.h"
@@ -14,6 +15,26 @@ namespace {
 
 RngKey dropout_key(const Pass& pass, int layer) {
   return pass.key.fold("dropout").fold(static_cast<uint64_t>(layer));
+}
+
+// Inputs of layer i, some left out.
+Features thinned(bool sparse, int i, const Network::Workspace& work) {
+  if (sparse) return work.thinned_features;
+  return work.thinned[static_cast<size_t>(i)].matrix();
+}
+
+Features thin(double rate, int i, const Features& input, Network::Workspace& work,
+              const Pass& pass) {
+  const RngKey key = dropout_key(pass, i);
+  if (input.is_sparse()) {
+    kernels::dropout(pass.context, rate, key, pass.row_numbers, input.sparse(),
+                     work.thinned_features);
+  } else {
+    Tensor& out = work.thinned[static_cast<size_t>(i)];
+    out.resize(input.shape());
+    kernels::dropout(rate, key, pass.row_numbers, input.dense(), out.matrix());
+  }
+  return thinned(input.is_sparse(), i, work);
 }
 
 }  // namespace
@@ -54,56 +75,50 @@ ParamSet Network::initial(RngKey key) const {
   return params;
 }
 
-ConstMatrix Network::forward(const ParamSet& params, ConstMatrix x, int end, Workspace& work,
+ConstMatrix Network::forward(const ParamSet& params, const Features& x, int end, Workspace& work,
                              const Pass& pass) const {
   work.activations.resize(layers_.size());
-  ConstMatrix input = x;
+  Features input = x;
   for (int i = 0; i < end; ++i) {
     Tensor& output = work.activations[index(i)];
-    output.resize({x.rows, layer(i).outputs()});
+    output.resize({x.rows(), layer(i).outputs()});
     layer(i).forward(params, first(i), input, output.matrix(), pass);
     input = output.matrix();
   }
-  return input;
+  return input.dense();
 }
 
-ConstMatrix Network::forward(const ParamSet& params, ConstMatrix x, Workspace& work,
+ConstMatrix Network::forward(const ParamSet& params, const Features& x, Workspace& work,
                              const Pass& pass, std::span<const double> dropout) const {
   if (dropout.empty()) return forward(params, x, size(), work, pass);
   SUPERSTEP_ASSERT(dropout.size() == layers_.size());
   work.activations.resize(layers_.size());
   work.thinned.resize(layers_.size());
-  ConstMatrix input = x;
+  Features input = x;
   for (int i = 0; i < size(); ++i) {
-    if (is_thinned(dropout, i)) {
-      Tensor& thinned = work.thinned[index(i)];
-      thinned.resize({input.rows, input.cols});
-      kernels::dropout(dropout[index(i)], dropout_key(pass, i), pass.row_numbers, input,
-                       thinned.matrix());
-      input = thinned.matrix();
-    }
+    if (is_thinned(dropout, i)) input = thin(dropout[index(i)], i, input, work, pass);
     Tensor& output = work.activations[index(i)];
-    output.resize({x.rows, layer(i).outputs()});
+    output.resize({x.rows(), layer(i).outputs()});
     layer(i).forward(params, first(i), input, output.matrix(), pass);
     input = output.matrix();
   }
-  return input;
+  return input.dense();
 }
 
-void Network::backward(const ParamSet& params, ConstMatrix x, Matrix dz, Workspace& work,
+void Network::backward(const ParamSet& params, const Features& x, Matrix dz, Workspace& work,
                        const Pass& pass, GradSink& sink, std::span<const double> dropout) const {
   work.gradients.resize(layers_.size());
   Matrix dy = dz;
   for (int i = size() - 1; i >= 0; --i) {
     const ConstMatrix y = std::as_const(work.activations[index(i)]).matrix();
     Matrix dx;  // of the data: not wanted
-    ConstMatrix input = x;
+    Features input = x;
     if (i > 0) {
       input = std::as_const(work.activations[index(i - 1)]).matrix();
-      work.gradients[index(i - 1)].resize({x.rows, layer(i).inputs()});
+      work.gradients[index(i - 1)].resize({x.rows(), layer(i).inputs()});
       dx = work.gradients[index(i - 1)].matrix();
     }
-    if (is_thinned(dropout, i)) input = std::as_const(work.thinned[index(i)]).matrix();
+    if (is_thinned(dropout, i)) input = thinned(input.is_sparse(), i, work);
     layer(i).backward(params, first(i), input, y, dy, dx, pass, sink);
     // What was left out on the way up has no gradient; the rest was enlarged.
     if (i > 0 && is_thinned(dropout, i))

@@ -25,7 +25,8 @@ class Network {
   /// Activations and gradients between the layers; settles after the first batch. One a lane.
   struct Workspace {
     std::vector<Tensor> activations, gradients;
-    std::vector<Tensor> thinned;  // inputs of layers, some left out
+    std::vector<Tensor> thinned;    // inputs of layers, some left out
+    SparseMatrix thinned_features;  // the same of rows without zeros
   };
 
   explicit Network(std::vector<std::unique_ptr<layers::Layer>> layers);
@@ -45,22 +46,23 @@ class Network {
   /// Fresh tensors, each filled by the key folded with its name.
   [[nodiscard]] ParamSet initial(RngKey key) const;
 
-  /// The output of layer `end` - 1 for inputs x (rows, inputs) of layer 0; x itself for `end` = 0.
+  /// The output of layer `end` - 1 for inputs x (rows, inputs) of layer 0; x itself, which
+  /// then is dense, for `end` = 0.
   /// The view lies in the workspace, until the next call.
-  ConstMatrix forward(const ParamSet& params, ConstMatrix x, int end, Workspace& work,
+  ConstMatrix forward(const ParamSet& params, const Features& x, int end, Workspace& work,
                       const layers::Pass& pass) const;
-  ConstMatrix forward(const ParamSet& params, ConstMatrix x, Workspace& work,
+  ConstMatrix forward(const ParamSet& params, const Features& x, Workspace& work,
                       const layers::Pass& pass) const {
     return forward(params, x, size(), work, pass);
   }
   /// Through all layers, with inverted dropout of the inputs of layer i at rate dropout[i]; which
   /// are left out follows from pass.key, the layer, the row's number and the column.
-  ConstMatrix forward(const ParamSet& params, ConstMatrix x, Workspace& work,
+  ConstMatrix forward(const ParamSet& params, const Features& x, Workspace& work,
                       const layers::Pass& pass, std::span<const double> dropout) const;
   /// After forward() through all layers for the same x, pass and dropout: hands the gradients of
   /// all tensors to the sink, for dz (rows, outputs) the gradient at the output. dz is used as
   /// scratch.
-  void backward(const ParamSet& params, ConstMatrix x, Matrix dz, Workspace& work,
+  void backward(const ParamSet& params, const Features& x, Matrix dz, Workspace& work,
                 const layers::Pass& pass, GradSink& sink,
                 std::span<const double> dropout = {}) const;
 

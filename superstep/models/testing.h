@@ -27,6 +27,13 @@ class BufferSink : public GradSink {
         for (size_t j = 0; j < b.row(r).size(); ++j)
           g.at(i * b.row(r).size() + j) += double{a.row(r)[i]} * double{b.row(r)[j]};
   }
+  void add_sparse_product(int param, const SparseView& a, ConstMatrix b) override {
+    Tensor written({a.rows, a.cols});
+    for (int64_t r = 0; r < a.rows; ++r)
+      for (size_t i = 0; i < a.row_values(r).size(); ++i)
+        written.matrix().row(r)[static_cast<size_t>(a.row_columns(r)[i])] = a.row_values(r)[i];
+    add_product(param, written.matrix(), b);
+  }
   void add(int param, std::span<const float> values) override {
     auto& g = gradients_.at(static_cast<size_t>(param));
     for (size_t i = 0; i < g.size(); ++i) g[i] += double{values[i]};

@@ -44,6 +44,11 @@ TEST_P(Allocation, HappensInTheFirstStepAlone) {
                                          {.param = 1}};
   // oneDNN allocates in each of its calls; products over no rows do not reach it.
   const Tensor a({0, 7}), b({0, 4});
+  SparseMatrix held;
+  held.start(2, 7);
+  held.append_row(std::vector<float>{0, 1, 0, 0, 2, 0, 0});
+  held.append_row(std::vector<float>{0, 0, 0, 0, 0, 0, 3});
+  const Tensor b_held({2, 4});
   const std::vector<float> sums(4, 1.0F);
 
   for (const Step& step : {Step{.learning_rate = 0.1},
@@ -55,6 +60,7 @@ TEST_P(Allocation, HappensInTheFirstStepAlone) {
       GradSink& sink = optimizer->begin(step);
       for (int part = 0; part < 2; ++part) {
         sink.add_product(0, a.matrix(), b.matrix());
+        sink.add_sparse_product(0, held, b_held.matrix());
         sink.add(1, sums);
       }
       optimizer->end();

@@ -6,6 +6,7 @@
 
 #include "superstep/kernels/elementwise.h"
 #include "superstep/kernels/matmul.h"
+#include "superstep/kernels/sparse.h"
 
 namespace superstep::optim {
 
@@ -59,6 +60,12 @@ void BufferedOptimizer::add_product(int param, ConstMatrix a, ConstMatrix b) {
   if (!is_trained(param)) return;
   kernels::matmul(*context_, a, kernels::Op::kTransposed, b, kernels::Op::kPlain,
                   gradient_.matrix(param), first(param) ? 0.0F : 1.0F);
+}
+
+void BufferedOptimizer::add_sparse_product(int param, const SparseView& a, ConstMatrix b) {
+  if (!is_trained(param)) return;
+  kernels::matmul(*context_, a, kernels::Op::kTransposed, b, gradient_.matrix(param),
+                  first(param) ? 0.0F : 1.0F);
 }
 
 void BufferedOptimizer::add(int param, std::span<const float> values) {

@@ -37,6 +37,7 @@ class BufferedOptimizer : public Optimizer, protected GradSink {
                     const kernels::Descent& descent) = 0;
 
   void add_product(int param, ConstMatrix a, ConstMatrix b) override;
+  void add_sparse_product(int param, const SparseView& a, ConstMatrix b) override;
   void add(int param, std::span<const float> values) override;
 
   [[nodiscard]] bool is_trained(int param) const {

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
+
+#include "superstep/base/rng.h"
 
 namespace superstep::optim {
 namespace {
@@ -217,6 +220,61 @@ TEST(L1, PullsTowardZeroAndLeavesZero) {
     EXPECT_EQ(params.values(0)[1], 0.0F) << momentum;
     EXPECT_EQ(params.values(0)[2], -1.75F) << momentum;
   }
+}
+
+// Products as a pass hands them over: none, one, or two to a tensor.
+TEST(EveryOptimizer, MovesByASparseProductAsByTheSameMatrixWrittenOut) {
+  Tensor x({6, 9}), dy({6, 5}), x2({2, 9}), dy2({2, 5});
+  for (Tensor* t : {&x, &dy, &x2, &dy2})
+    fill_normal(RngKey(1).fold(static_cast<uint64_t>(t->shape()[0] + t->shape()[1])), 0,
+                t->values());
+  for (size_t i = 0; i < x.values().size(); ++i)
+    if (i % 3 != 0 || i % 9 == 6) x.values()[i] = 0;  // column 6 is of zeros alone
+  SparseMatrix held;
+  held.start(6, 9);
+  for (int64_t r = 0; r < 6; ++r) held.append_row(x.matrix().row(r));
+
+  for (const char* name : kOptimizers)
+    for (const Step& step : {Step{.learning_rate = 0.1},
+                             {.learning_rate = 0.1, .momentum = 0.5},
+                             {.learning_rate = 0.1, .momentum = 0.5, .clip_norm = 0.7}})
+      for (const bool twice : {false, true}) {
+        SCOPED_TRACE(fmt::format("{}, momentum {}, clip {}, {}", name, step.momentum,
+                                 step.clip_norm, twice));
+        std::vector<ParamSet> ends;
+        for (const bool sparse : {false, true}) {
+          kernels::Context context;
+          const auto optimizer = make_optimizer(name);
+          ParamSet params({{"weight", {9, 5}}, {"frozen", {9, 5}}});
+          fill_normal(RngKey(2), 0, params.values(0));
+          std::vector<ParamSet> state(optimizer->state_prefixes().size(),
+                                      ParamSet(params.shared_layout()));
+          const std::vector<TensorRule> rules = {
+              {.param = 0, .l1 = 0.01, .l2 = 0.1, .max_norm = 2}};
+          optimizer->bind(params, state, rules, context);
+          for (int64_t number = 1; number <= 3; ++number) {
+            Step now = step;
+            now.number = number;
+            GradSink& sink = optimizer->begin(now);
+            for (const int param : {0, 1}) {
+              sink.add_product_of(param, sparse ? Features(held) : Features(x.matrix()),
+                                  dy.matrix());
+              if (twice) sink.add_product(param, x2.matrix(), dy2.matrix());
+            }
+            optimizer->end();
+          }
+          optimizer->unbind();
+          EXPECT_EQ(params.values(1)[0], 0);
+          ends.push_back(params);
+          for (const ParamSet& set : state) ends.push_back(set);
+        }
+        const size_t half = ends.size() / 2;
+        for (size_t s = 0; s < half; ++s)
+          for (size_t i = 0; i < ends[s].flat().size(); ++i)
+            ASSERT_NEAR(ends[s].flat()[i], ends[half + s].flat()[i],
+                        1e-5 * (1 + std::abs(ends[s].flat()[i])))
+                << s << "[" << i << "]";
+      }
 }
 
 TEST(MakeOptimizer, ListsTheNamesWhenOneIsUnknown) {

@@ -4,6 +4,7 @@
 
 #include "superstep/kernels/elementwise.h"
 #include "superstep/kernels/matmul.h"
+#include "superstep/kernels/sparse.h"
 
 namespace superstep::optim {
 
@@ -26,21 +27,34 @@ GradSink& Sgd::begin(const Step& step) {
   return *this;
 }
 
-void Sgd::add_product(int param, ConstMatrix a, ConstMatrix b) {
-  if (clips()) return BufferedOptimizer::add_product(param, a, b);
-  if (!is_trained(param)) return;
-  using kernels::Op;
+// Calls product(b, target, beta), which is to make target = a^T b + beta target: the velocity, or
+// without momentum the weights, which take a step of b.
+template <class Product>
+void Sgd::add_to_target(int param, ConstMatrix b, Product product) {
   const bool is_first = first(param);
-  if (momentum() != 0.0F) {
-    kernels::matmul(context(), a, Op::kTransposed, b, Op::kPlain, state_matrix(0, param),
-                    is_first ? momentum() : 1.0F);
-    return;
-  }
+  if (momentum() != 0.0F) return product(b, state_matrix(0, param), is_first ? momentum() : 1.0F);
   if (is_first) decay_weights(rule(param));
   const kernels::Scratch memory = context().scratch(b.rows * b.cols);
   const Matrix scaled = memory.matrix(b.rows, b.cols);
   kernels::scale(-descent(rule(param)).rate, b, scaled);
-  kernels::matmul(context(), a, Op::kTransposed, scaled, Op::kPlain, weights_matrix(param), 1);
+  product(scaled, weights_matrix(param), 1.0F);
+}
+
+void Sgd::add_product(int param, ConstMatrix a, ConstMatrix b) {
+  if (clips()) return BufferedOptimizer::add_product(param, a, b);
+  if (!is_trained(param)) return;
+  using kernels::Op;
+  add_to_target(param, b, [&](ConstMatrix step, Matrix target, float beta) {
+    kernels::matmul(context(), a, Op::kTransposed, step, Op::kPlain, target, beta);
+  });
+}
+
+void Sgd::add_sparse_product(int param, const SparseView& a, ConstMatrix b) {
+  if (clips()) return BufferedOptimizer::add_sparse_product(param, a, b);
+  if (!is_trained(param)) return;
+  add_to_target(param, b, [&](ConstMatrix step, Matrix target, float beta) {
+    kernels::matmul(context(), a, kernels::Op::kTransposed, step, target, beta);
+  });
 }
 
 void Sgd::add(int param, std::span<const float> values) {

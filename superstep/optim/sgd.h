@@ -24,8 +24,11 @@ class Sgd : public BufferedOptimizer {
 
  private:
   void add_product(int param, ConstMatrix a, ConstMatrix b) override;
+  void add_sparse_product(int param, const SparseView& a, ConstMatrix b) override;
   void add(int param, std::span<const float> values) override;
   void move(int param, std::span<const float> gradient, const kernels::Descent& descent) override;
+  template <class Product>
+  void add_to_target(int param, ConstMatrix b, Product product);
   void decay_velocity(int param);
   void decay_weights(const TensorRule& rule);
   [[nodiscard]] bool clips() const { return step().clip_norm > 0.0; }

@@ -33,6 +33,28 @@ void SparseMatrix::append(int32_t column, float value) {
 
 void SparseMatrix::end_row() { end_row(open_); }
 
+void SparseMatrix::append_row(std::span<const float> values) {
+  const auto cols = static_cast<int64_t>(values.size());
+  SUPERSTEP_ASSERT(cols == cols_);
+  const auto [columns, held] = room(cols + 1);  // one more: each is written before it is counted
+  int64_t n = 0;
+  for (int64_t j = 0; j < cols; ++j) {
+    columns[n] = static_cast<int32_t>(j);
+    held[n] = values[static_cast<size_t>(j)];
+    n += held[n] != 0.0F ? 1 : 0;
+  }
+  end_row(n);
+}
+
+void SparseMatrix::append_row(const SparseView& from, int64_t r) {
+  SUPERSTEP_ASSERT(from.cols == cols_);
+  const int64_t n = from.offsets[r + 1] - from.offsets[r];
+  const auto [columns, values] = room(n);
+  std::copy_n(from.columns + from.offsets[r], n, columns);
+  std::copy_n(from.values + from.offsets[r], n, values);
+  end_row(n);
+}
+
 SparseMatrix::Room SparseMatrix::room(int64_t count) {
   reserve(this->count() + count);
   return {columns_.data() + this->count(), values_.data() + this->count()};

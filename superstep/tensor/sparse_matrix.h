@@ -25,6 +25,12 @@ struct SparseView {
 
   /// How many elements are held.
   [[nodiscard]] int64_t count() const { return rows == 0 ? 0 : offsets[rows] - offsets[0]; }
+  [[nodiscard]] std::span<const int32_t> row_columns(int64_t r) const {
+    return {columns + offsets[r], static_cast<size_t>(offsets[r + 1] - offsets[r])};
+  }
+  [[nodiscard]] std::span<const float> row_values(int64_t r) const {
+    return {values + offsets[r], static_cast<size_t>(offsets[r + 1] - offsets[r])};
+  }
   /// The rows from `first` on, `n` of them.
   [[nodiscard]] SparseView slice(int64_t first, int64_t n) const {
     return {n, cols, offsets + first, columns, values};
@@ -47,6 +53,10 @@ class SparseMatrix {
   /// An element of the row that is being written; its column lies above the last one's.
   void append(int32_t column, float value);
   void end_row();
+  /// A whole row: what of `values`, one a column, is not 0.
+  void append_row(std::span<const float> values);
+  /// A whole row: row r of another matrix of as many columns.
+  void append_row(const SparseView& from, int64_t r);
 
   /// For kernels that write elements in bulk: room for `count` more behind the last row, of which
   /// end_row(n) keeps the first n. Addresses hold until the next call.

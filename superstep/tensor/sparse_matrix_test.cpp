@@ -73,6 +73,54 @@ TEST(SparseMatrixDeathTest, RefusesColumnsThatDoNotAscend) {
   EXPECT_DEATH(x.append(4, 1), "column");
 }
 
+TEST(SparseMatrix, TakesWholeRows) {
+  SparseMatrix a;
+  a.start(3, 4);
+  a.append_row(std::vector<float>{0, 2, -0.0F, 3});
+  a.append_row(std::vector<float>{0, 0, 0, 0});
+  a.append_row(std::vector<float>{1, 0, 0, 0});
+  EXPECT_EQ(a.rows(), 3);
+  EXPECT_EQ(a.count(), 3);
+  SparseMatrix b;
+  b.start(2, 4);
+  b.append_row(a.view(), 2);
+  b.append_row(a.view(), 0);
+  const SparseView v = b;
+  EXPECT_TRUE(std::ranges::equal(v.row_columns(0), std::vector<int32_t>{0}));
+  EXPECT_TRUE(std::ranges::equal(v.row_columns(1), std::vector<int32_t>{1, 3}));
+  EXPECT_TRUE(std::ranges::equal(v.row_values(1), std::vector<float>{2, 3}));
+}
+
+// Row n is (n, 0, n + 1).
+struct Numbers : Source {
+  [[nodiscard]] int64_t columns() const override { return 3; }
+  void read(std::span<const int64_t> rows, Batch& batch) const override {
+    batch.row_numbers.assign(rows.begin(), rows.end());
+    batch.x.resize({static_cast<int64_t>(rows.size()), 3});
+    for (size_t r = 0; r < rows.size(); ++r) {
+      const auto n = static_cast<float>(rows[r]);
+      std::ranges::copy(std::vector<float>{n, 0, n + 1},
+                        batch.x.matrix().row(static_cast<int64_t>(r)).begin());
+    }
+  }
+};
+
+TEST(Source, ReadsRowsInEitherFormIntoOneBatch) {
+  const Numbers source;
+  Batch batch;
+  const std::vector<int64_t> rows = {5, 0};
+  for (int turn = 0; turn < 2; ++turn) {
+    source.read_as(Form::kSparse, rows, batch);
+    ASSERT_TRUE(batch.features().is_sparse());
+    EXPECT_EQ(batch.features().shape(), (Shape{2, 3}));
+    EXPECT_EQ(batch.sparse.count(), 3);  // 5, 6, 1
+    EXPECT_TRUE(std::ranges::equal(batch.sparse.view().row_values(1), std::vector<float>{1}));
+    source.read_as(Form::kDense, rows, batch);
+    ASSERT_FALSE(batch.features().is_sparse());
+    EXPECT_EQ(batch.features().dense().row(0)[2], 6);
+  }
+}
+
 TEST(GradSink, SaysThatItTakesNoSparseProductWhereItOffersNone) {
   struct Dense : GradSink {
     void add_product(int, ConstMatrix, ConstMatrix) override {}

@@ -19,7 +19,7 @@ Tally Backpropagation::gradient(const ParamSet& params, const Minibatch& minibat
                                 LearnerScratch& scratch) const {
   const Batch& batch = minibatch.batch;
   const layers::Pass pass{layers::Mode::kTrain, minibatch.key, batch.row_numbers, scratch.context};
-  const ConstMatrix x = batch.x.matrix();
+  const Features x = batch.features();
   const ConstMatrix z = network_.forward(params, x, scratch.work, pass, dropout_);
   scratch.a.resize({batch.rows(), network_.outputs()});
   Matrix dz = scratch.a.matrix();
@@ -33,7 +33,7 @@ Tally Backpropagation::gradient(const ParamSet& params, const Minibatch& minibat
 Tally evaluate(const models::Network& network, const layers::Loss& loss, const ParamSet& params,
                const Batch& batch, LearnerScratch& scratch) {
   const layers::Pass pass{layers::Mode::kEvaluate, RngKey(0), batch.row_numbers, scratch.context};
-  const ConstMatrix z = network.forward(params, batch.x.matrix(), scratch.work, pass);
+  const ConstMatrix z = network.forward(params, batch.features(), scratch.work, pass);
   return {.rows = batch.rows(),
           .loss = loss.evaluate(z, batch, nullptr),
           .errors = count_errors(z, batch)};

@@ -20,6 +20,17 @@ void mean_difference(ConstMatrix stacked, std::span<float> out) {
   for (size_t j = 0; j < out.size(); ++j) out[j] = (out[j] - above[j]) / static_cast<float>(n);
 }
 
+void mean_difference(const SparseView& data, ConstMatrix model, std::span<float> out) {
+  SUPERSTEP_ASSERT(data.rows == model.rows && data.cols == model.cols);
+  kernels::column_sums(model, out);
+  for (int64_t r = 0; r < data.rows; ++r) {
+    const auto columns = data.row_columns(r);
+    const auto values = data.row_values(r);
+    for (size_t i = 0; i < columns.size(); ++i) out[static_cast<size_t>(columns[i])] -= values[i];
+  }
+  for (float& value : out) value /= static_cast<float>(model.rows);
+}
+
 void weigh_halves(Matrix stacked) {
   const int64_t n = stacked.rows / 2;
   const float weight = 1.0F / static_cast<float>(n);

@@ -3,6 +3,7 @@
 
 #include "superstep/kernels/elementwise.h"
 #include "superstep/kernels/matmul.h"
+#include "superstep/kernels/sparse.h"
 #include "superstep/layers/rbm.h"
 #include "superstep/training/learner.h"
 
@@ -31,6 +32,28 @@ Matrix rows_of(Matrix m, int64_t begin, int64_t count) {
 // The span as a column.
 ConstMatrix column(std::span<const float> values) {
   return {values.data(), static_cast<int64_t>(values.size()), 1};
+}
+
+// out += v' x for sparse v: one number of x a row, one of out a column.
+void add_transposed_times(const SparseView& v, std::span<const float> x, std::span<float> out) {
+  for (int64_t r = 0; r < v.rows; ++r) {
+    const auto columns = v.row_columns(r);
+    const auto values = v.row_values(r);
+    for (size_t i = 0; i < columns.size(); ++i)
+      out[static_cast<size_t>(columns[i])] += values[i] * x[static_cast<size_t>(r)];
+  }
+}
+
+// out = v x for sparse v: one number of x a column, one of out a row.
+void times_vector(const SparseView& v, std::span<const float> x, std::span<float> out) {
+  for (int64_t r = 0; r < v.rows; ++r) {
+    const auto columns = v.row_columns(r);
+    const auto values = v.row_values(r);
+    float sum = 0;
+    for (size_t i = 0; i < columns.size(); ++i)
+      sum += values[i] * x[static_cast<size_t>(columns[i])];
+    out[static_cast<size_t>(r)] = sum;
+  }
 }
 
 }  // namespace
@@ -84,20 +107,29 @@ void ContrastiveDivergence::follow_chains(const ParamSet& params, const Minibatc
 //   dW = A' B,  db = A' (s - B lambda),  dc = B' (1 - A mu)
 // which for no offsets is the plain -(v0' h0 - v1' h1) / rows and so on, and otherwise the centred
 // gradient written for plain parameters (Melchior, Fischer and Wiskott 2016, section 3.1).
+//
+// Data whose zeros are left out stay so: with V the rows as they are, A = V - 1 mu', their part of
+// dW is V' B - mu (1' B), and so on. The last term goes into the product of the other part, as one
+// row more of A (mu) and of B (minus the sum of the rows of B).
 Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& minibatch,
                                       const Offsets& offsets, std::span<double> activity,
                                       GradSink& sink, LearnerScratch& scratch) const {
-  const ConstMatrix v0 = minibatch.batch.x.matrix();
-  const int64_t n = v0.rows;
+  const Features v0 = minibatch.batch.features();
+  const int64_t n = v0.rows();
   const bool begin = options_.persistent && scratch.chains.states.shape().rank() == 0;
   const int64_t m = options_.persistent && !begin ? scratch.chains.states.shape()[0] : n;
   auto& context = scratch.context;
 
-  scratch.a.resize({n + m, rbm_.inputs()});
-  scratch.b.resize({n + m, rbm_.outputs()});
+  // `a` holds those rows of A that are written out.
+  const bool sparse = v0.is_sparse();
+  const int64_t written = sparse ? 0 : n;
+  const int64_t extra = sparse && !offsets.visible.empty() ? 1 : 0;
+  scratch.a.resize({written + m + extra, rbm_.inputs()});
+  scratch.b.resize({n + m + extra, rbm_.outputs()});
   scratch.c.resize({n, rbm_.outputs()});
-  const Matrix a = scratch.a.matrix(), b = scratch.b.matrix(), sample = scratch.c.matrix();
-  const Matrix v1 = rows_of(a, n, m), h0 = b.head(n), h1 = rows_of(b, n, m);
+  const Matrix a = scratch.a.matrix(), sample = scratch.c.matrix();
+  const Matrix b = scratch.b.matrix().head(n + m);
+  const Matrix v1 = rows_of(a, written, m), h0 = b.head(n), h1 = rows_of(b, n, m);
 
   const bool counts = rbm_.options().visible_units == layers::Units::kSoftmax;
   std::vector<float> totals(counts ? static_cast<size_t>(n) : 0);
@@ -107,7 +139,10 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
   rbm_.hidden_mean_and_sample(params, first_, v0, minibatch.key.fold("hidden"), row_numbers, h0,
                               sample, context);
   Tally tally{.rows = n};
-  const Matrix reconstruction = options_.persistent ? a.head(n) : v1;
+  if (sparse && options_.persistent) scratch.d.resize({n, rbm_.inputs()});
+  const Matrix reconstruction = !options_.persistent ? v1
+                                : sparse             ? scratch.d.matrix()
+                                                     : a.head(n);
   rbm_.visible_mean(params, first_, sample, reconstruction, context, totals);
   tally.loss = kernels::squared_distance(v0, reconstruction);
   if (options_.persistent) {
@@ -143,7 +178,7 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
     data_offset = h0_offset;
   }
   const float s0 = -1.0F / static_cast<float>(n), s1 = 1.0F / static_cast<float>(m);
-  shift_and_scale(v0, offsets.visible, 1, a.head(n));
+  if (!sparse) shift_and_scale(v0.dense(), offsets.visible, 1, a.head(n));
   shift_and_scale(v1, offsets.visible, 1, v1);
   shift_and_scale(h0, data_offset, s0, h0);
   shift_and_scale(h1, offsets.hidden, s1, h1);
@@ -155,6 +190,7 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
   const auto visible_gradient =
       vectors.subspan(2 * of_rows.size(), static_cast<size_t>(rbm_.inputs()));
   const auto hidden_gradient = vectors.last(static_cast<size_t>(rbm_.outputs()));
+  const auto of_data = of_rows.first(static_cast<size_t>(n));
   const auto times = [&](Matrix matrix, Op op, std::span<const float> x, std::span<float> y) {
     kernels::matmul(context, matrix, op, column(x), Op::kPlain,
                     Matrix(y.data(), static_cast<int64_t>(y.size()), 1), 0);
@@ -164,20 +200,46 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
     times(b, Op::kPlain, offsets.hidden, product);
     for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
   }
-  times(a, Op::kTransposed, of_rows, visible_gradient);
+  // A' x and A x, for x one number a row or one a column.
+  const auto written_of = [&](std::span<float> x) {
+    return x.last(static_cast<size_t>(written + m));
+  };
+  times(a.head(written + m), Op::kTransposed, written_of(of_rows), visible_gradient);
+  if (sparse) {
+    add_transposed_times(v0.sparse(), of_data, visible_gradient);
+    const float sum = std::accumulate(of_data.begin(), of_data.end(), 0.0F);
+    if (extra > 0) kernels::axpy(-sum, offsets.visible, visible_gradient);
+  }
   for (size_t r = 0; r < of_rows.size(); ++r) {
     const size_t row = r < static_cast<size_t>(n) ? r : (r - static_cast<size_t>(n)) % static_cast<size_t>(n);
     of_rows[r] = counts ? totals[row] : 1.0F;
   }
   if (!offsets.visible.empty()) {
-    times(a, Op::kPlain, offsets.visible, product);
+    times(a.head(written + m), Op::kPlain, offsets.visible, written_of(product));
+    if (sparse) {
+      times_vector(v0.sparse(), offsets.visible, product);
+      float square = 0;
+      for (const float mu : offsets.visible) square += mu * mu;
+      for (float& value : product.first(of_data.size())) value -= square;
+    }
     for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
   }
   times(b, Op::kTransposed, of_rows, hidden_gradient);
 
   sink.add(first_ + Rbm::kVisibleBias, visible_gradient);
   sink.add(first_ + Rbm::kBias, hidden_gradient);
-  sink.add_product(first_ + Rbm::kWeight, a, b);
+  if (!sparse) {
+    sink.add_product(first_ + Rbm::kWeight, a, b);
+    return tally;
+  }
+  if (extra > 0) {
+    std::ranges::copy(offsets.visible, a.row(m).begin());
+    const auto sums = scratch.b.matrix().row(n + m);
+    kernels::column_sums(h0, sums);
+    for (float& value : sums) value = -value;
+  }
+  sink.add_sparse_product(first_ + Rbm::kWeight, v0.sparse(), h0);
+  sink.add_product(first_ + Rbm::kWeight, a, rows_of(scratch.b.matrix(), n, m + extra));
   return tally;
 }
 

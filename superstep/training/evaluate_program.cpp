@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "superstep/kernels/elementwise.h"
+#include "superstep/kernels/sparse.h"
 
 namespace superstep::training {
 
@@ -50,7 +50,7 @@ Evaluation evaluate_batch(const models::Model& model, models::Predictor& predict
                           const Batch& batch) {
   Evaluation e;
   e.rows = batch.rows();
-  const ConstMatrix x = batch.x.matrix();
+  const Features x = batch.features();
   if (!model.loss()) {
     e.reconstruction = kernels::squared_distance(x, predictor.reconstruct(x));
     e.loss = e.reconstruction;
@@ -97,9 +97,10 @@ std::unique_ptr<reduce::LaneScratch> EvaluateProgram::make_scratch() const {
 
 reduce::Outcome EvaluateProgram::compute(const reduce::Task& task) const {
   auto& scratch = static_cast<Scratch&>(task.scratch);
-  source_.read(std::span(rows_).subspan(static_cast<size_t>(task.unit.begin),
-                                        static_cast<size_t>(task.unit.weight)),
-               scratch.batch);
+  source_.read_as(model_.form(),
+                  std::span(rows_).subspan(static_cast<size_t>(task.unit.begin),
+                                           static_cast<size_t>(task.unit.weight)),
+                  scratch.batch);
   const Evaluation e = evaluate_batch(model_, scratch.predictor, scratch.batch);
   return {.update = {}, .weight = e.rows, .blob = e.to_bytes(), .private_state = {}};
 }

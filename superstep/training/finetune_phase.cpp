@@ -52,16 +52,17 @@ std::optional<Round> FinetunePhase::next(const Round& last, const Notes& notes) 
 Outcome FinetunePhase::compute(const Task& task, Scratch& scratch) const {
   if (task.round.args == kTrain) return compute_train(task, scratch);
   const std::span<const int64_t> rows = options_.valid_rows;
-  options_.valid->read(rows.subspan(static_cast<size_t>(task.unit.begin),
-                                    static_cast<size_t>(task.unit.end - task.unit.begin)),
-                       scratch.batch);
+  options_.valid->read_as(setup().form,
+                          rows.subspan(static_cast<size_t>(task.unit.begin),
+                                       static_cast<size_t>(task.unit.end - task.unit.begin)),
+                          scratch.batch);
   const Tally tally = evaluate(*options_.network, *options_.loss, task.shared, scratch.batch,
                                scratch.learner);
   return {.update = {}, .weight = tally.rows, .blob = to_bytes(tally), .private_state = {}};
 }
 
 void FinetunePhase::read(std::span<const int64_t> rows, Replica& replica) const {
-  setup().source->read(rows, replica.scratch.batch);
+  setup().source->read_as(setup().form, rows, replica.scratch.batch);
 }
 
 Tally FinetunePhase::gradient(const Minibatch& minibatch, Replica& replica, GradSink& sink) const {

@@ -61,12 +61,14 @@ struct LayerInput::Kept {
 };
 
 LayerInput::LayerInput(const models::Network& network, int layer,
-                       std::shared_ptr<const Source> source, int64_t budget, bool labels)
+                       std::shared_ptr<const Source> source, int64_t budget, bool labels,
+                       Form form)
     : network_(network),
       layer_(layer),
       source_(std::move(source)),
       most_rows_(budget / (network.layer(layer).inputs() * static_cast<int64_t>(sizeof(float)))),
-      labels_(labels) {}
+      labels_(labels),
+      form_(form) {}
 
 LayerInput::~LayerInput() = default;
 
@@ -85,7 +87,7 @@ void LayerInput::forget() {
 }
 
 void LayerInput::Reader::read(std::span<const int64_t> rows, Batch& batch) {
-  if (!kept_) return input_.source_->read(rows, batch);
+  if (!kept_) return input_.source_->read_as(input_.form_, rows, batch);
   missing_rows_.clear();
   for (const int64_t row : rows)
     if (!kept_->holds(row)) missing_rows_.push_back(row);
@@ -100,9 +102,9 @@ void LayerInput::Reader::read(std::span<const int64_t> rows, Batch& batch) {
   // Rows that are computed now, and kept where there is room.
   ConstMatrix computed;
   if (count > 0) {
-    input_.source_->read(missing_rows_, missing_);
+    input_.source_->read_as(input_.form_, missing_rows_, missing_);
     const layers::Pass pass{layers::Mode::kEvaluate, RngKey(0), missing_rows_, context_};
-    computed = input_.network_.forward(params_, missing_.x.matrix(), input_.layer_, work_, pass);
+    computed = input_.network_.forward(params_, missing_.features(), input_.layer_, work_, pass);
     for (int64_t r = 0; r < count; ++r)
       kept_->keep(missing_rows_[static_cast<size_t>(r)], computed.row(r));
   }

@@ -3,7 +3,7 @@
 //
 //   LayerInput input(network, 2, source, 256 << 20);
 //   LayerInput::Reader reader = input.reader(params, context);      // once a work unit
-//   reader.read(rows, batch);                                       // batch.x: (rows, its inputs)
+//   reader.read(rows, batch);                     // batch.features(): (rows, its inputs)
 //
 // Activations are kept in memory up to a budget and computed again beyond it. A row's activations
 // have the same bits alone or in any batch, so nobody can tell which were kept. Readers of many
@@ -24,9 +24,10 @@ namespace superstep::training {
 class LayerInput {
  public:
   /// Network and source outlive it. `budget` is in bytes; the rows of the lowest numbers are kept.
-  /// Without `labels` batches have neither labels nor targets where all rows were kept.
+  /// Without `labels` batches have neither labels nor targets where all rows were kept. The lowest
+  /// layer gets its rows in the form `form`.
   LayerInput(const models::Network& network, int layer, std::shared_ptr<const Source> source,
-             int64_t budget, bool labels);
+             int64_t budget, bool labels, Form form = Form::kDense);
   ~LayerInput();
 
   class Reader;
@@ -47,6 +48,7 @@ class LayerInput {
   std::shared_ptr<const Source> source_;
   int64_t most_rows_;
   bool labels_;
+  Form form_;
   std::mutex mutex_;
   std::shared_ptr<Kept> kept_;
   std::atomic<int64_t> hits_ = 0;

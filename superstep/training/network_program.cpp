@@ -63,6 +63,7 @@ Phase::Setup NetworkProgram::setup(std::string name, const Config& config,
   if (!setup.config.batch) setup.config.batch = default_batch(static_cast<int64_t>(rows.size()));
   job_.reduce.choose(static_cast<int64_t>(rows.size()), *setup.config.batch);
   setup.rows = rows;
+  setup.form = job_.form;
   setup.replicas = job_.reduce.replicas;
   setup.local_steps = job_.reduce.local_steps;
   setup.seed = job_.seed;

@@ -27,6 +27,7 @@ struct NetworkJob {
   bool pretrain_machines = false;      ///< Whether machines of the network are pretrained.
   bool finetune_network = true;        ///< Whether the whole is trained; not without a loss.
   std::shared_ptr<const Source> train, valid;  ///< May be one and the same.
+  Form form = Form::kDense;  ///< Of the rows that the lowest layer gets, of all sources.
   std::vector<int64_t> train_rows, valid_rows;
   /// Rows to pretrain on; null: train. Labels are read of the rows to train on alone.
   std::shared_ptr<const Source> pretrain_source{};

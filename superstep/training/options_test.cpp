@@ -3,6 +3,7 @@
 // any kind of round.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "superstep/data/joined_source.h"
@@ -184,6 +185,40 @@ TEST_P(EveryOption, GoesOnFromACheckpointToTheSameBytes) {
   EXPECT_EQ(kinds, wanted);
 }
 
+// Every option once more with rows whose zeros are left out.
+std::vector<Option> sparse_options() {
+  std::vector<Option> all;
+  for (const Option& option : options()) {
+    Option sparse = option;
+    sparse.set = [set = option.set](Trial& trial) {
+      set(trial);
+      trial.job.form = Form::kSparse;
+    };
+    all.push_back(std::move(sparse));
+  }
+  return all;
+}
+
+class EveryOptionOnSparseRows : public ::testing::TestWithParam<Option> {};
+
+TEST_P(EveryOptionOnSparseRows, EndsNearWhereItEndsOnDenseOnes) {
+  Trial trial = trial_of(GetParam());
+  ASSERT_EQ(trial.job.form, Form::kSparse);
+  const auto sparse = trial.program();
+  const Stand got = run_from({sparse.initial(), {}, {}}, sparse, 1);
+  trial.job.form = Form::kDense;
+  const auto dense = trial.program();
+  const Stand wanted = run_from({dense.initial(), {}, {}}, dense, 1);
+  const auto a = got.state.shared.flat(), b = wanted.state.shared.flat();
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i)
+    ASSERT_NEAR(a[i], b[i], 1e-4 * (1 + std::abs(b[i]))) << "number " << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Training, EveryOptionOnSparseRows, ::testing::ValuesIn(sparse_options()),
+                         [](const auto& option) { return option.param.name; });
+INSTANTIATE_TEST_SUITE_P(Sparse, EveryOption, ::testing::ValuesIn(sparse_options()),
+                         [](const auto& option) { return option.param.name; });
 INSTANTIATE_TEST_SUITE_P(Training, EveryOption, ::testing::ValuesIn(options()),
                          [](const auto& option) { return option.param.name; });
 

@@ -77,6 +77,7 @@ class Phase {
     std::vector<optim::TensorRule> rules;    ///< Those that it moves.
     std::string hidden_offset;               ///< Moved beside them: its full name, or empty.
     std::shared_ptr<const Source> source;
+    Form form = Form::kDense;                ///< Of the rows that the lowest layer gets.
     std::span<const int64_t> rows;           ///< Ascending.
     int64_t replicas = 1, local_steps = 1;
     uint64_t seed = 1;

@@ -45,6 +45,24 @@ struct PretrainPhase::Moments {
       squares[j] += other.squares.at(j);
     }
   }
+  /// The sums alone.
+  void add(const Features& v) {
+    for (int64_t r = 0; r < v.rows(); ++r) {
+      if (v.is_sparse()) {
+        const auto columns = v.sparse().row_columns(r);
+        const auto values = v.sparse().row_values(r);
+        for (size_t i = 0; i < columns.size(); ++i)
+          add(static_cast<size_t>(columns[i]), double{values[i]});
+      } else {
+        const auto row = v.dense().row(r);
+        for (size_t j = 0; j < row.size(); ++j) add(j, double{row[j]});
+      }
+    }
+  }
+  void add(size_t j, double value) {
+    sums[j] += value;
+    squares[j] += value * value;
+  }
   [[nodiscard]] Bytes to_bytes() const {
     ByteWriter out;
     out.put(rows);
@@ -94,10 +112,10 @@ PretrainPhase::PretrainPhase(Options options)
   const int64_t all_bytes = setup().rows.empty() ? 0 : (setup().rows.back() + 1) * row_bytes;
   input_ = std::make_unique<LayerInput>(*options_.network, options_.layer, setup().source,
                                         std::min(options_.cache_bytes, all_bytes),
-                                        label_rbm_ != nullptr);
+                                        label_rbm_ != nullptr, setup().form);
   if (options_.valid)
     valid_input_ = std::make_unique<LayerInput>(*options_.network, options_.layer, options_.valid,
-                                                0, label_rbm_ != nullptr);
+                                                0, label_rbm_ != nullptr, setup().form);
 }
 
 PretrainPhase::~PretrainPhase() = default;
@@ -183,14 +201,7 @@ Outcome PretrainPhase::compute_means(const Task& task, Scratch& scratch) const {
     const auto begin = static_cast<size_t>(b * batch());
     const auto count = std::min(static_cast<size_t>(batch()), order.size() - begin);
     reader.read(order.subspan(begin, count), scratch.batch);
-    const ConstMatrix v = std::as_const(scratch.batch.x).matrix();
-    for (int64_t r = 0; r < v.rows; ++r) {
-      const auto row = v.row(r);
-      for (size_t j = 0; j < inputs; ++j) {
-        moments.sums[j] += double{row[j]};
-        moments.squares[j] += double{row[j]} * double{row[j]};
-      }
-    }
+    moments.add(scratch.batch.features());
     task.progress.beat();
   }
   moments.rows = static_cast<int64_t>(order.size());
@@ -207,7 +218,7 @@ Outcome PretrainPhase::compute_gap(const Task& task, Scratch& scratch) const {
     LayerInput::Reader reader = input.reader(task.shared, scratch.learner.context);
     reader.read(part, scratch.batch);
     std::vector<double> energies(part.size());
-    rbm_->free_energy(task.shared, first_, std::as_const(scratch.batch.x).matrix(), energies,
+    rbm_->free_energy(task.shared, first_, scratch.batch.features(), energies,
                       scratch.learner.context);
     for (const double energy : energies) sum += energy;
     count += static_cast<int64_t>(part.size());

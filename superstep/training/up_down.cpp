@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "superstep/kernels/elementwise.h"
+#include "superstep/kernels/sparse.h"
 #include "superstep/training/contrast.h"
 #include "superstep/training/learner.h"
 
@@ -44,9 +45,14 @@ Tally UpDown::gradient(const ParamSet& params, const Minibatch& minibatch, GradS
   }
 
   // Wake: up by recognition.
-  kernels::copy(batch.x.matrix(), state(0).head(n));
+  const Features x = batch.features();
+  if (x.is_sparse())
+    kernels::to_dense(x.sparse(), state(0).head(n));
+  else
+    kernels::copy(x.dense(), state(0).head(n));
   for (int k = 0; k < machines; ++k)
-    machine(k).hidden_mean_and_sample(params, network_.first(k), state(k).head(n),
+    machine(k).hidden_mean_and_sample(params, network_.first(k),
+                                      k == 0 ? x : Features(state(k).head(n)),
                                       minibatch.key.fold("wake").fold(static_cast<uint64_t>(k)),
                                       rows, prediction(k + 1).head(n), state(k + 1).head(n),
                                       context);

@@ -97,6 +97,18 @@ class Killed(Interrupted):
         self.assertEqual(sorted(path.name for path in run.glob("attempt-*")),
                          ["attempt-1", "attempt-2", "attempt-3"])
 
+    def test_on_rows_without_zeros(self):
+        self.write("bags.svm", support.bags_svm(1500))
+        job = self.write("job.toml", job_toml("bags.svm", None, numerics={"sparse": "on"}, **JOB))
+        wanted = sha256(self.train(job, "straight"))
+        for phase, (before, after) in {"pretrain.0": (1, 3), "finetune": (2, 1)}.items():
+            with self.subTest(phase):
+                run = self.kill_in_phase(job, phase, before)
+                _, messages = self.run_command("train", run, "--resume", "--workers", after)
+                self.assertIsNotNone(resumed_at(messages), messages)
+                self.assertEqual(sha256(run), wanted)
+                self.assert_each_superstep_once(run)
+
     def test_before_the_first_checkpoint(self):
         self.write("rows.csv", support.picture_csv(1500))
         slow = JOB | {"output": {"checkpoint_seconds": 3600}}

@@ -1,5 +1,6 @@
 """The model file is the same, byte for byte, on any number of lanes, and `verify` says so."""
 
+import json
 import unittest
 
 import support
@@ -162,6 +163,64 @@ class SameBytes(CommandTest):
                          dict.fromkeys(hashes, 1))
         # auto is the widest of those that the machine has.
         self.assertEqual(hashes["auto"], list(hashes.values())[-1])
+
+    def test_rows_without_zeros_from_1_2_and_3_lanes(self):
+        self.write("bags.svm", support.bags_svm(600))
+        self.write("more.svm", support.bags_svm(200, seed=5))
+        self.write("pictures.csv", support.picture_csv(600))
+        reduce = {"replicas": 6, "local_steps": 2}
+        short = {"epochs": 3, "batch": 10}
+
+        def case(model, pretrain={}, finetune={}, rows="bags.svm", **sections):
+            job = dict(pretrain=short | pretrain, finetune=short | finetune, reduce=reduce,
+                       numerics={"sparse": "on"}) | sections
+            data = {"label": None, "width": 300} if rows == "bags.svm" else {}
+            return job_toml(rows, model=model, **job | {"data": data | job.get("data", {})})
+
+        dbn = {"kind": "dbn", "hidden": [16, 8]}
+        cases = {
+            "mlp": case({"kind": "mlp", "hidden": [16]}),
+            "logistic": case({"kind": "logistic"}),
+            "dropout": case({"kind": "mlp", "hidden": [16]}, {}, {"input_dropout": 0.2}),
+            "adam": case(dbn, {"optimizer": "adam"}, {"optimizer": "adam"}),
+            "dbn": case(dbn),
+            "centred": case({"kind": "rbm", "hidden": [16]}),
+            "persistent": case(dbn, {"persistent": True, "cd_steps": 2}),
+            "counts": case(dbn | {"visible": "softmax"}, {"learning_rate": 0.0001}),
+            "generative": case(dbn | {"generative": True}, {}, {"method": "up_down"}),
+            "unlabelled": case(dbn, data={"unlabelled": "more.svm"}),
+            "pictures": case(dbn, rows="pictures.csv"),
+        }
+        hashes = {}
+        for name, text in cases.items():
+            with self.subTest(name):
+                job = self.write(f"{name}.toml", text)
+                hashes[name] = self.hash_from(job, 1)
+                for lanes in (2, 3):
+                    self.assertEqual(hashes[name], self.hash_from(job, lanes))
+        self.assertEqual(len(set(hashes.values())), len(cases), hashes)
+
+    def test_whether_zeros_are_left_out_follows_from_the_rows_alone(self):
+        self.write("bags.svm", support.bags_svm(600))
+        self.write("more.svm", support.bags_svm(200, seed=5))
+        job = self.write("job.toml", job_toml("bags.svm", None, data={"test": "more.svm", "width": 300},
+                                              model={"kind": "mlp", "hidden": [16]},
+                                              finetune={"epochs": 3}))
+        # About 6% of the values are not zero: that is little.
+        by_count = self.train(job, "auto")
+        self.assertEqual(sha256(by_count), sha256(self.train(job, "on", "--set", "numerics.sparse=on")))
+        self.assertNotEqual(sha256(by_count),
+                            sha256(self.train(job, "off", "--set", "numerics.sparse=off")))
+        # Standardised, no value is zero but by chance.
+        moved = [sha256(self.train(job, f"moved-{sparse}", "--set", "data.scale=standardise",
+                                   "--set", f"numerics.sparse={sparse}"))
+                 for sparse in ("auto", "off")]
+        self.assertEqual(moved[0], moved[1])
+        out, _ = self.run_command("verify", by_count, "--workers", 3)
+        self.assertEqual(out, f"same bytes: {sha256(by_count)}\n")
+        # The model file says how it multiplies: evaluate finds what training found.
+        out, _ = self.run_command("evaluate", by_count, "--data", "more.svm", "--json")
+        self.assertEqual(json.loads(out), end_line(by_count)["metrics"])
 
     def test_what_is_kept_of_frozen_layers_does_not_matter(self):
         self.write("rows.csv", support.picture_csv(2000))

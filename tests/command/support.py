@@ -152,6 +152,22 @@ def compressed(content):
     return gzip.compress(content if isinstance(content, bytes) else content.encode(), mtime=0)
 
 
+def bags_svm(rows, seed=1, words=300):
+    """Bags of words in three topics, as SVMLight: about one word in fifteen occurs in a row."""
+    generator = random.Random(seed)
+    lines = []
+    for _ in range(rows):
+        topic = generator.randrange(3)
+        bag = {}
+        for _ in range(20):
+            own = generator.random() < 0.5
+            word = generator.randrange(words // 10) + topic * 30 if own else generator.randrange(words)
+            bag[word + 1] = bag.get(word + 1, 0) + 1
+        lines.append(f"{['sport', 'war', 'food'][topic]} "
+                     + " ".join(f"{word}:{count}" for word, count in sorted(bag.items())))
+    return "\n".join(lines) + "\n"
+
+
 def number_csv(rows, seed=1):
     """Three features and a target that is nearly linear in them."""
     rng = random.Random(seed)
