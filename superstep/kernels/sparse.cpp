@@ -117,7 +117,7 @@ double squared_distance(const SparseView& a, ConstMatrix b) {
   return sum;
 }
 
-double squared_distance(const Features& a, ConstMatrix b) {
+double squared_distance_of(const Features& a, ConstMatrix b) {
   return a.is_sparse() ? squared_distance(a.sparse(), b) : squared_distance(a.dense(), b);
 }
 

@@ -35,6 +35,6 @@ void dropout(Context& context, double rate, RngKey key, std::span<const int64_t>
              const SparseView& x, SparseMatrix& out);
 /// Sum of (a - b)^2 over all elements, in double.
 double squared_distance(const SparseView& a, ConstMatrix b);
-double squared_distance(const Features& a, ConstMatrix b);
+double squared_distance_of(const Features& a, ConstMatrix b);
 
 }  // namespace superstep::kernels

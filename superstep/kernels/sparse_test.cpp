@@ -12,6 +12,7 @@
 
 #include "superstep/kernels/activation.h"
 #include "superstep/kernels/cases.h"
+#include "superstep/kernels/elementwise.h"
 #include "superstep/kernels/isa.h"
 
 namespace superstep::kernels {

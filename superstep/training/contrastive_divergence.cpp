@@ -144,7 +144,7 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
                                 : sparse             ? scratch.d.matrix()
                                                      : a.head(n);
   rbm_.visible_mean(params, first_, sample, reconstruction, context, totals);
-  tally.loss = kernels::squared_distance(v0, reconstruction);
+  tally.loss = kernels::squared_distance_of(v0, reconstruction);
   if (options_.persistent) {
     if (begin) scratch.chains.states = scratch.c;
     follow_chains(params, minibatch, totals, v1, h1, scratch);

@@ -52,7 +52,7 @@ Evaluation evaluate_batch(const models::Model& model, models::Predictor& predict
   e.rows = batch.rows();
   const Features x = batch.features();
   if (!model.loss()) {
-    e.reconstruction = kernels::squared_distance(x, predictor.reconstruct(x));
+    e.reconstruction = kernels::squared_distance_of(x, predictor.reconstruct(x));
     e.loss = e.reconstruction;
     return e;
   }

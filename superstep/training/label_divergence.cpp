@@ -42,7 +42,7 @@ Tally LabelDivergence::gradient(const ParamSet& params, const Minibatch& minibat
     if (!last) scratch.f.resize({n, inputs});
     const Matrix v_mean = last ? v1 : scratch.f.matrix();
     rbm_.visible_mean(params, first_, sample, v_mean, context);
-    if (step == 0) tally.loss = kernels::squared_distance(v0, v_mean);
+    if (step == 0) tally.loss = kernels::squared_distance_of(v0, v_mean);
     if (!last) kernels::sample_bernoulli(v_mean, key.fold("visible"), rows, v1);
     rbm_.label_mean(params, first_, sample, y_mean, context);
     layers::sample_choice(y_mean, key.fold("label"), rows, y1);
