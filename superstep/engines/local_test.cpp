@@ -54,7 +54,7 @@ TEST(RunLocal, MakesTeamsOfTheThreadsThatAreMoreThanUnits) {
       {1, {1}}, {2, {1}}, {4, {2}}, {5, {2, 3}}, {7, {3, 4}}};
   for (const auto& [threads, sizes] : cases) {
     const TwoUnits program;
-    const LocalResult done = run_local(program, threads, {});
+    const EngineResult done = run_local(program, threads, {});
     EXPECT_EQ(done.units_by_lane.size(), threads == 1 ? 1U : 2U);
     program.expect_end(done.run.state);
     for (const int size : program.sizes()) EXPECT_TRUE(sizes.contains(size)) << size;
