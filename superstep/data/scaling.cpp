@@ -170,12 +170,12 @@ int64_t Scaling::append(std::span<const uint8_t> row, SparseMatrix& out,
     return -1;
   }
   SUPERSTEP_ASSERT(row.size() == offset_.size());
-  const auto [columns, values] = out.room(this->columns() + 1);  // each is written before it is counted
+  const SparseMatrix::Room room = out.room(this->columns() + 1);  // each is written before it is counted
   int64_t n = 0;
   const auto take = [&](size_t i) {
-    columns[n] = static_cast<int32_t>(i);
-    values[n] = byte_table_[row[i]];
-    n += values[n] != 0.0F ? 1 : 0;
+    room.columns[n] = static_cast<int32_t>(i);
+    room.values[n] = byte_table_[row[i]];
+    n += room.values[n] != 0.0F ? 1 : 0;
   };
   // Zeros come in runs: eight of them are passed over at a time.
   size_t i = 0;
