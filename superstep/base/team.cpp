@@ -31,6 +31,7 @@ void pause() {
 
 template <class T>
 void wait_while(const std::atomic<T>& state, T value, bool spins) {
+  if (state.load(std::memory_order_acquire) != value) return;
   if (spins) {
     const auto end = std::chrono::steady_clock::now() + kSpin;
     do {
@@ -38,6 +39,7 @@ void wait_while(const std::atomic<T>& state, T value, bool spins) {
         if (state.load(std::memory_order_acquire) != value) return;
         pause();
       }
+      std::this_thread::yield();  // the one waited for may want this core
     } while (std::chrono::steady_clock::now() < end);
   }
   state.wait(value, std::memory_order_acquire);
@@ -95,8 +97,8 @@ void Team::serve(Member& member) {
   for (;;) {
     wait_while<int>(member.state, Member::kIdle, member.spins);
     if (member.state.load(std::memory_order_acquire) == Member::kEnd) return;
-    if (!member.take()) {
-      pause();
+    if (!member.take()) {  // taken by the thread whose team it is, which tells when it is done
+      wait_while<int>(member.state, Member::kTaken, member.spins);
       continue;
     }
     member.work(call_);
@@ -115,7 +117,7 @@ void Team::run(int members, Call call) {
   for (Member& member : others) {
     if (!member.take()) continue;
     member.work(call);
-    member.state.store(Member::kIdle, std::memory_order_release);
+    tell<int>(member.state, Member::kIdle);
   }
   for (Member& member : others)
     wait_while<int>(member.state, Member::kTaken, members_[0].spins);
