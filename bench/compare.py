@@ -90,8 +90,9 @@ def is_rate(unit):
 
 def low(values, unit):
     """The 10th percentile; the 90th of what is better when it is more."""
-    ordered = sorted(values, reverse=is_rate(unit))
-    return ordered[int(0.1 * (len(ordered) - 1))]
+    if len(values) == 1:
+        return values[0]
+    return statistics.quantiles(values, n=10, method="inclusive")[8 if is_rate(unit) else 0]
 
 
 def report(name, first, second):

@@ -94,7 +94,7 @@ def contest(contestants, rounds):
 
 def low(values):
     """The 10th percentile."""
-    return sorted(values)[int(0.1 * (len(values) - 1))]
+    return statistics.quantiles(values, n=10, method="inclusive")[0] if len(values) > 1 else values[0]
 
 
 def table(head, rows):
