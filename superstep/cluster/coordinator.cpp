@@ -249,7 +249,8 @@ void Coordinator::run_round(const Round& round) {
   if (round_done_) return;
 
   auto shared = std::make_shared<ParamSet>(std::move(state_.shared));
-  start_ = std::make_shared<const RoundStart>(round, std::move(spec), shared, schedule_.compares());
+  start_ = std::make_shared<const RoundStart>(
+      RoundStart{round, std::move(spec), shared, schedule_.compares()});
   for (Door* door : doors()) door->tell([&](WorkerPort& worker) { worker.begin(start_); });
   carry_out(schedule_.begin(static_cast<int>(units), now()));
   while (!round_done_) {

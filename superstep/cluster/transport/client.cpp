@@ -430,8 +430,8 @@ void Connection::load(const StateHead& head) {
   if (!wanted_ || wanted_->number != head.number) return;
   if (status.error_code() == StatusCode::FAILED_PRECONDITION) return wanted_.reset();
   if (!status.ok()) throw Error("a state could not be fetched: " + status.error_message());
-  worker_->begin(
-      std::make_shared<const RoundStart>(head.round, std::move(spec), made_->state, head.compares));
+  worker_->begin(std::make_shared<const RoundStart>(
+      RoundStart{head.round, std::move(spec), made_->state, head.compares}));
   loaded_ = head.number;
   for (wire::Grant& grant : waiting_)
     if (grant.state() == loaded_)
