@@ -145,8 +145,8 @@ TEST(Coordinator, LeasesAgainWhatAWorkerHadThatLeaves) {
   Worker second(program, 1);
   std::jthread changer([&] {
     while (!first_runs) std::this_thread::yield();
-    first.reset();  // says no more ...
     coordinator.leave(door);
+    first.reset();  // says no more ...
     second.connect(coordinator.join(second, 1));
   });
   const RunResult result = coordinator.run();
