@@ -198,7 +198,7 @@ void NumericsConfig::declare(config::Section& section) {
   section.choice("isa", isa,
                  "Vector instructions. The sums of a product depend on them, and so do the last bits "
                  "of a model: auto takes the widest that the processor has; a name makes every "
-                 "machine that has these compute the same bits, of whatever make it is.",
+                 "machine that has these compute the same bits (tried on AMD alone).",
                  {"auto", "portable", "avx2", "avx512"});
   section.choice("sparse", sparse,
                  "Whether the first layer leaves out the zeros of its rows, which is quicker where "
