@@ -11,6 +11,11 @@ namespace {
 
 double ratio(double a, double b) { return b == 0 ? 0 : a / b; }
 
+// A figure that is not finite is null in JSON.
+double number_of(const nlohmann::ordered_json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
 // A score that is no number (of a model that has run away) ranks below all numbers.
 float rank_of(float score) {
   return std::isnan(score) ? -std::numeric_limits<float>::infinity() : score;
@@ -163,15 +168,6 @@ Metrics metrics_of(const Evaluation& e, const std::vector<std::string>& class_na
   if (e.reconstruction > 0) m.squared_error = ratio(e.reconstruction, rows);
   return m;
 }
-
-namespace {
-
-// A figure that is not finite is null in JSON.
-double number_of(const nlohmann::ordered_json& value) {
-  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-}
-
-}  // namespace
 
 std::string Metrics::to_json(int indent) const {
   nlohmann::ordered_json j;

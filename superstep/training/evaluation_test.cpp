@@ -193,5 +193,24 @@ TEST(EvaluateProgram, MeasuresReconstructionsWhereNothingIsPredicted) {
   EXPECT_EQ(m.headline(), "squared error 0.5 a row");
 }
 
+TEST(Metrics, ComeBackFromJson) {
+  Metrics classes, numbers;
+  classes.rows = 3;
+  classes.loss = 0.1;
+  classes.error = 1.0 / 3;
+  classes.per_class = {{.name = "no", .rows = 2, .precision = 0.5, .recall = 1, .f1 = 0.25},
+                       {.name = "yes", .rows = 1, .precision = 1, .recall = 0, .f1 = 0}};
+  classes.class_names = {"no", "yes"};
+  classes.confusion = {2, 0, 1, 0};
+  classes.auroc = 0.75;
+  numbers.loss = std::numeric_limits<double>::quiet_NaN();
+  numbers.rmse = 2.5;
+  for (const Metrics& metrics : {classes, numbers})
+    EXPECT_EQ(Metrics::from_json(metrics.to_json()).to_json(), metrics.to_json());
+  EXPECT_EQ(Metrics::from_json(classes.to_json()).confusion, classes.confusion);
+  EXPECT_THROW(Metrics::from_json("{"), DataError);
+  EXPECT_THROW(Metrics::from_json(R"({"rows": "x", "loss": 1})"), DataError);
+}
+
 }  // namespace
 }  // namespace superstep::training

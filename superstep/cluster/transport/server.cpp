@@ -1,6 +1,7 @@
 // Who owns what: a Session is a worker's call of Work, and the WorkerPort that the coordinator
 // sees. A PullCall or DeliverCall is a transfer. gRPC calls each from its own threads, one callback
-// of a call at a time, and OnDone last.
+// of a call at a time, and OnDone last. One file, because session, transfers and server share these
+// locks and each other's private parts, and the order below can only be checked side by side.
 //
 // Locks, in the order in which one may be taken under another:
 //   Server::Impl::mutex_ > Session::port_mutex_ > the door of the coordinator > Session::mutex_
