@@ -21,6 +21,8 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto kTick = 100ms;      // the longest that a request to stop waits
+// A worker may be killed for reasons of others (memory, a person) so many times as often.
+constexpr int kKills = 20;
 constexpr auto kLeastPause = 50ms; // before a worker is started again; doubles with each death
 
 class Supervisor {
@@ -131,7 +133,7 @@ class Supervisor {
 
   void mourn(const Worker& worker, const ProcessEnd& end) {
     // A worker that ends by itself was refused, or could not begin: it has said why.
-    const int most = end.signal == 0 ? options_.most_deaths : options_.most_deaths * 20;
+    const int most = end.signal == 0 ? options_.most_deaths : kKills * options_.most_deaths;
     if (++worker_deaths_ >= most)
       throw Error(fmt::format("{} workers ended without a superstep between, the last by {}",
                               worker_deaths_, end.text()));

@@ -19,7 +19,8 @@ struct SupervisorOptions {
   std::string job;  ///< What a coordinator hears first: the event "job", JSON.
   std::function<void(const std::string&)> on_event;  ///< Hears events not meant for an engine: JSON.
   std::stop_token stop;
-  /// A coordinator that dies so often, or workers that do, without a round between ends the job.
+  /// A coordinator that dies so often without a round between ends the job; so do workers that end
+  /// by themselves so often, or that are killed 20 times as often.
   int most_deaths = 5;
   /// Seconds that workers may take to end by themselves once the job is done.
   double farewell = 5;
