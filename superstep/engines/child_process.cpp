@@ -104,7 +104,7 @@ ChildProcess::~ChildProcess() {
   close_input();
   if (output_ >= 0) close(output_);
   if (!ended()) {
-    send_signal(SIGKILL);
+    kill(-pid_, SIGKILL);  // with what it started itself: they hold our standard error open
     wait();
   }
 }
