@@ -44,7 +44,7 @@ class BareLoop {
     const RngKey of_epoch = key_.fold(static_cast<uint64_t>(number));
     for (size_t begin = 0; begin < order.size(); begin += static_cast<size_t>(*phase_.batch)) {
       const size_t count = std::min(static_cast<size_t>(*phase_.batch), order.size() - begin);
-      job_.train->read(std::span(order).subspan(begin, count), batch_);
+      job_.train->read_as(job_.form, std::span(order).subspan(begin, count), batch_);
       ++step_;
       GradSink& sink = optimizer_->begin(
           {.learning_rate = *phase_.learning_rate, .momentum = phase_.momentum, .number = step_});

@@ -24,7 +24,7 @@ namespace superstep::bench {
 namespace {
 
 struct Options {
-  std::string net = "rbm", loop = "engine";
+  std::string net = "rbm", loop = "engine", form = "auto";
   std::vector<int64_t> hidden = {500};
   std::string activation = "relu", visible = "binary";
   double rate = 0.1, momentum = 0;
@@ -144,8 +144,9 @@ void run_bare(const Options& options, const training::NetworkJob& job,
   save(options.save, params);
 }
 
-void run(const Options& options, const std::shared_ptr<const data::MatrixSource>& rows,
+void run(const Options& options, const std::shared_ptr<const data::MatrixSource>& dense,
          Turns& turns) {
+  const auto rows = options.form == "auto" ? in_form(dense, options.hidden.front()) : dense;
   models::ModelConfig config;
   config.kind = options.net;
   config.hidden = options.hidden;
@@ -158,6 +159,7 @@ void run(const Options& options, const std::shared_ptr<const data::MatrixSource>
                            .pretrain_machines = config.pretrained(),
                            .train = rows,
                            .valid = rows,
+                           .form = rows->is_sparse() ? Form::kSparse : Form::kDense,
                            .train_rows = std::vector<int64_t>(static_cast<size_t>(rows->rows())),
                            .valid_rows = {},
                            .pretrain = {},
@@ -242,6 +244,8 @@ int main(int argc, char** argv) {
   bool turns = false, only_peak = false, json = false;
   app.add_option("--net", options.net)->check(CLI::IsMember({"rbm", "mlp"}));
   app.add_option("--loop", options.loop)->check(CLI::IsMember({"engine", "bare"}));
+  app.add_option("--form", options.form, "whether zeros are left out: auto, as in the product")
+      ->check(CLI::IsMember({"auto", "dense"}));
   app.add_option("--hidden", options.hidden)->delimiter(',');
   app.add_option("--activation", options.activation);
   app.add_option("--visible", options.visible);

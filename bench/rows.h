@@ -2,18 +2,35 @@
 #pragma once
 
 #include <memory>
+#include <numeric>
 #include <string>
 
 #include "superstep/data/row_source.h"
 #include "superstep/io/safetensors.h"
 #include "superstep/io/stream.h"
+#include "superstep/kernels/sparse.h"
+#include "superstep/training/nonzeros.h"
 
 namespace superstep::bench {
 
 constexpr int64_t kClasses = 10;
 
-/// Of a safetensors file: "x" (rows, columns) F32 and, where there are classes, "labels" U8. A
-/// reader of sparse rows has its place here.
+/// The same rows with their zeros left out, where numerics.sparse = "auto" would leave them out
+/// of a first layer of `units`; else as they are.
+inline std::shared_ptr<const data::MatrixSource> in_form(
+    const std::shared_ptr<const data::MatrixSource>& rows, int64_t units) {
+  std::vector<int64_t> all(static_cast<size_t>(rows->rows()));
+  std::iota(all.begin(), all.end(), int64_t{0});
+  Batch batch;
+  rows->read(all, batch);
+  SparseMatrix sparse;
+  kernels::from_dense(std::as_const(batch.x).matrix(), sparse);
+  const auto values = static_cast<double>(rows->rows() * rows->columns());
+  if (static_cast<double>(sparse.count()) >= training::sparse_below(units) * values) return rows;
+  return std::make_shared<const data::MatrixSource>(std::move(sparse), std::move(batch.labels));
+}
+
+/// Of a safetensors file: "x" (rows, columns) F32 and, where there are classes, "labels" U8.
 inline std::shared_ptr<const data::MatrixSource> read_rows(const std::string& path) {
   io::SafeTensors file = io::from_bytes(io::read_file(path), path);
   const ConstMatrix x = std::as_const(file.tensors).matrix("x");

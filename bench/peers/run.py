@@ -177,7 +177,7 @@ def net_contest(options, net, folder, file, epochs_title, variants, ours, argume
         f"{k} {v:.4g}" for k, v in quality["at the start"].items()) + ")", contestants, operations, quality)
 
 
-OURS = {"Superstep": [], "Superstep, bare loop": ["--loop", "bare"]}
+OURS = {"Superstep": [], "Superstep, bare loop": ["--loop", "bare"], "Superstep, zeros kept": ["--form", "dense"]}
 
 
 def epoch(options):

@@ -1,5 +1,6 @@
 #include "superstep/data/row_source.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -142,6 +143,15 @@ void RowSource::read_labels(std::span<const int64_t> rows, Batch& batch) const {
 
 MatrixSource::MatrixSource(Tensor x, std::vector<int32_t> labels, Tensor targets)
     : x_(std::move(x)), labels_(std::move(labels)), targets_(std::move(targets)) {
+  check_counts();
+}
+
+MatrixSource::MatrixSource(SparseMatrix x, std::vector<int32_t> labels, Tensor targets)
+    : sparse_(std::move(x)), labels_(std::move(labels)), targets_(std::move(targets)) {
+  check_counts();
+}
+
+void MatrixSource::check_counts() const {
   if (!labels_.empty() && static_cast<int64_t>(labels_.size()) != rows())
     throw ConfigError("{} rows and {} labels", rows(), labels_.size());
   if (!targets_.values().empty() && targets_.matrix().rows != rows())
@@ -149,25 +159,48 @@ MatrixSource::MatrixSource(Tensor x, std::vector<int32_t> labels, Tensor targets
 }
 
 void MatrixSource::read(std::span<const int64_t> rows, Batch& batch) const {
-  const auto count = static_cast<int64_t>(rows.size());
-  const auto gather = [&](const Tensor& from, Tensor& to) {
-    const ConstMatrix source = from.matrix();
-    to.resize({count, source.cols});
-    for (size_t i = 0; i < rows.size(); ++i) {
-      SUPERSTEP_ASSERT(rows[i] >= 0 && rows[i] < source.rows);
-      const auto row = source.row(rows[i]);
-      std::copy(row.begin(), row.end(), to.matrix().row(static_cast<int64_t>(i)).begin());
+  batch.x.resize({static_cast<int64_t>(rows.size()), columns()});
+  const Matrix x = batch.x.matrix();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    SUPERSTEP_ASSERT(rows[i] >= 0 && rows[i] < this->rows());
+    const std::span<float> to = x.row(static_cast<int64_t>(i));
+    if (!sparse_) {
+      std::ranges::copy(x_.matrix().row(rows[i]), to.begin());
+      continue;
     }
-  };
+    std::ranges::fill(to, 0.0F);
+    const SparseView row = sparse_->view().slice(rows[i], 1);
+    for (int64_t k = row.offsets[0]; k < row.offsets[1]; ++k)
+      to[static_cast<size_t>(row.columns[k])] = row.values[k];
+  }
+  read_answers(rows, batch);
+}
+
+void MatrixSource::read_sparse(std::span<const int64_t> rows, Batch& batch) const {
+  if (!sparse_) return Source::read_sparse(rows, batch);
+  batch.x.resize({0, columns()});
+  batch.sparse.start(static_cast<int64_t>(rows.size()), columns());
+  for (const int64_t row : rows) {
+    SUPERSTEP_ASSERT(row >= 0 && row < this->rows());
+    batch.sparse.append_row(sparse_->view(), row);
+  }
+  read_answers(rows, batch);
+}
+
+// Numbers, labels and targets of the rows.
+void MatrixSource::read_answers(std::span<const int64_t> rows, Batch& batch) const {
   batch.row_numbers.assign(rows.begin(), rows.end());
-  gather(x_, batch.x);
   batch.labels.clear();
   if (!labels_.empty())
     for (const int64_t row : rows) batch.labels.push_back(labels_[static_cast<size_t>(row)]);
-  if (targets_.values().empty())
+  if (targets_.values().empty()) {
     batch.targets = Tensor();
-  else
-    gather(targets_, batch.targets);
+    return;
+  }
+  batch.targets.resize({static_cast<int64_t>(rows.size()), targets_.matrix().cols});
+  for (size_t i = 0; i < rows.size(); ++i)
+    std::ranges::copy(targets_.matrix().row(rows[i]),
+                      batch.targets.matrix().row(static_cast<int64_t>(i)).begin());
 }
 
 }  // namespace superstep::data

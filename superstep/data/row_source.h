@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -55,13 +56,24 @@ class RowSource : public Source {
 class MatrixSource : public Source {
  public:
   explicit MatrixSource(Tensor x, std::vector<int32_t> labels = {}, Tensor targets = {});
+  /// x with its zeros left out.
+  explicit MatrixSource(SparseMatrix x, std::vector<int32_t> labels = {}, Tensor targets = {});
 
-  [[nodiscard]] int64_t columns() const override { return x_.matrix().cols; }
-  [[nodiscard]] int64_t rows() const { return x_.matrix().rows; }
+  [[nodiscard]] int64_t columns() const override { return features().cols(); }
+  [[nodiscard]] int64_t rows() const { return features().rows(); }
+  [[nodiscard]] bool is_sparse() const { return sparse_.has_value(); }
   void read(std::span<const int64_t> rows, Batch& batch) const override;
+  void read_sparse(std::span<const int64_t> rows, Batch& batch) const override;
 
  private:
-  Tensor x_;
+  [[nodiscard]] Features features() const {
+    return sparse_ ? Features(*sparse_) : Features(x_.matrix());
+  }
+  void check_counts() const;
+  void read_answers(std::span<const int64_t> rows, Batch& batch) const;
+
+  Tensor x_;  ///< Of no rows where `sparse_` holds them.
+  std::optional<SparseMatrix> sparse_;
   std::vector<int32_t> labels_;
   Tensor targets_;
 };

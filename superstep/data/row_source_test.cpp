@@ -122,5 +122,30 @@ TEST(MatrixSource, GathersRowsLabelsAndTargets) {
   EXPECT_ERROR(ConfigError, MatrixSource(x, {1}), "3 rows and 1 labels");
 }
 
+TEST(MatrixSource, GivesRowsOfEitherFormInEitherForm) {
+  Tensor x({3, 2});
+  std::ranges::copy(std::vector<float>{0, 1, 2, 0, 0, 0}, x.values().begin());
+  SparseMatrix sparse;
+  sparse.start(3, 2);
+  for (int64_t r = 0; r < 3; ++r) sparse.append_row(std::as_const(x).matrix().row(r));
+  const std::vector<int64_t> rows = {1, 2, 0, 1};
+  Batch batch;
+  for (const MatrixSource& source : {MatrixSource(x, {7, 8, 9}), MatrixSource(sparse, {7, 8, 9})}) {
+    EXPECT_EQ(source.rows(), 3);
+    EXPECT_EQ(source.columns(), 2);
+    source.read_sparse(rows, batch);
+    ASSERT_TRUE(batch.features().is_sparse());
+    EXPECT_EQ(batch.sparse.count(), 3);
+    EXPECT_EQ(batch.sparse.view().row_columns(2)[0], 1);
+    EXPECT_EQ(batch.sparse.view().row_values(3)[0], 2.0F);
+    source.read(rows, batch);
+    ASSERT_FALSE(batch.features().is_sparse());
+    const auto values = std::as_const(batch.x).values();
+    EXPECT_EQ(std::vector<float>(values.begin(), values.end()),
+              (std::vector<float>{2, 0, 0, 0, 0, 1, 2, 0}));
+    EXPECT_EQ(batch.labels, (std::vector<int32_t>{8, 9, 7, 8}));
+  }
+}
+
 }  // namespace
 }  // namespace superstep::data

@@ -15,6 +15,7 @@ using layers::Rbm;
 
 // y = scale (x - offset), row by row; no offset: 0.
 void shift_and_scale(ConstMatrix x, std::span<const float> offset, float scale, Matrix y) {
+  if (offset.empty() && scale == 1.0F && x.data == y.data) return;
   for (int64_t r = 0; r < x.rows; ++r) {
     const float* from = x.row(r).data();
     float* to = y.row(r).data();
@@ -34,8 +35,11 @@ ConstMatrix column(std::span<const float> values) {
   return {values.data(), static_cast<int64_t>(values.size()), 1};
 }
 
-// out += v' x for sparse v: one number of x a row, one of out a column.
-void add_transposed_times(const SparseView& v, std::span<const float> x, std::span<float> out) {
+// out += v' x: one number of x a row, one of out a column.
+void add_weighted_rows(ConstMatrix v, std::span<const float> x, std::span<float> out) {
+  for (int64_t r = 0; r < v.rows; ++r) kernels::axpy(x[static_cast<size_t>(r)], v.row(r), out);
+}
+void add_weighted_rows(const SparseView& v, std::span<const float> x, std::span<float> out) {
   for (int64_t r = 0; r < v.rows; ++r) {
     const auto columns = v.row_columns(r);
     const auto values = v.row_values(r);
@@ -191,22 +195,24 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
       vectors.subspan(2 * of_rows.size(), static_cast<size_t>(rbm_.inputs()));
   const auto hidden_gradient = vectors.last(static_cast<size_t>(rbm_.outputs()));
   const auto of_data = of_rows.first(static_cast<size_t>(n));
-  const auto times = [&](Matrix matrix, Op op, std::span<const float> x, std::span<float> y) {
-    kernels::matmul(context, matrix, op, column(x), Op::kPlain,
+  // y = rows x, one number of x a column, one of y a row.
+  const auto times = [&](Matrix rows, std::span<const float> x, std::span<float> y) {
+    kernels::matmul(context, rows, Op::kPlain, column(x), Op::kPlain,
                     Matrix(y.data(), static_cast<int64_t>(y.size()), 1), 0);
   };
   for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] = r < static_cast<size_t>(n) ? s0 : s1;
   if (!offsets.hidden.empty()) {
-    times(b, Op::kPlain, offsets.hidden, product);
+    times(b, offsets.hidden, product);
     for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
   }
-  // A' x and A x, for x one number a row or one a column.
+  // The part of x, one number a row of A and B, that goes with the rows of A that are written out.
   const auto written_of = [&](std::span<float> x) {
     return x.last(static_cast<size_t>(written + m));
   };
-  times(a.head(written + m), Op::kTransposed, written_of(of_rows), visible_gradient);
+  std::ranges::fill(visible_gradient, 0.0F);
+  add_weighted_rows(a.head(written + m), written_of(of_rows), visible_gradient);
   if (sparse) {
-    add_transposed_times(v0.sparse(), of_data, visible_gradient);
+    add_weighted_rows(v0.sparse(), of_data, visible_gradient);
     const float sum = std::accumulate(of_data.begin(), of_data.end(), 0.0F);
     if (extra > 0) kernels::axpy(-sum, offsets.visible, visible_gradient);
   }
@@ -215,7 +221,7 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
     of_rows[r] = counts ? totals[row] : 1.0F;
   }
   if (!offsets.visible.empty()) {
-    times(a.head(written + m), Op::kPlain, offsets.visible, written_of(product));
+    times(a.head(written + m), offsets.visible, written_of(product));
     if (sparse) {
       times_vector(v0.sparse(), offsets.visible, product);
       float square = 0;
@@ -224,7 +230,8 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
     }
     for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
   }
-  times(b, Op::kTransposed, of_rows, hidden_gradient);
+  std::ranges::fill(hidden_gradient, 0.0F);
+  add_weighted_rows(b, of_rows, hidden_gradient);
 
   sink.add(first_ + Rbm::kVisibleBias, visible_gradient);
   sink.add(first_ + Rbm::kBias, hidden_gradient);
