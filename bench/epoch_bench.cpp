@@ -28,6 +28,7 @@ struct Options {
   std::vector<int64_t> hidden = {500};
   std::string activation = "relu", visible = "binary";
   double rate = 0.1, momentum = 0;
+  bool sample = false;
   std::string data, start, save_start, save;
 };
 
@@ -178,13 +179,15 @@ void run(const Options& options, const std::shared_ptr<const data::MatrixSource>
   set(job.pretrain);
   set(job.finetune);
   job.pretrain.initial_momentum = options.momentum;
+  job.pretrain.sample_reconstruction = options.sample;
   job.pretrain.centering = false;  // the peers and the bare loop have none
   job.reduce.replicas = 1;
   job.reduce.local_steps = 50;
 
   if (options.loop == "engine") return run_engine(options, job, turns);
   if (const auto* rbm = dynamic_cast<const layers::Rbm*>(&network.layer(0))) {
-    const training::ContrastiveDivergence divergence(*rbm, 0, {});
+    const training::ContrastiveDivergence divergence(*rbm, 0,
+                                                     {.sample_reconstruction = options.sample});
     run_bare(options, job, job.pretrain, divergence, "pretrain.0", turns);
   } else {
     run_bare(options, job, job.finetune, training::Backpropagation(network, loss), "finetune",
@@ -247,6 +250,7 @@ int main(int argc, char** argv) {
   app.add_option("--form", options.form, "whether zeros are left out: auto, as in the product")
       ->check(CLI::IsMember({"auto", "dense"}));
   app.add_option("--hidden", options.hidden)->delimiter(',');
+  app.add_flag("--sample", options.sample, "pretrain.sample_reconstruction");
   app.add_option("--activation", options.activation);
   app.add_option("--visible", options.visible);
   app.add_option("--rate", options.rate);

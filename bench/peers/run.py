@@ -218,7 +218,8 @@ def bags(options):
         share = train.nnz / (train.shape[0] * train.shape[1])
         net_contest(options, "rbm", folder, file,
                     f"RBM 2000-500 over counts (softmax units), CD-1, batch 100, 20newsgroups, {train.shape[0]:,} rows, "
-                    f"{share:.1%} not zero", options.torch or ["eager", "sparse"], OURS,
+                    f"{share:.1%} not zero", options.torch or ["eager", "sparse"],
+                    OURS | {"Superstep, sampled reconstruction": ["--sample"]},
                     ["--hidden", "500", "--rate", "0.0001", "--visible", "softmax"], 10 * train.shape[0] * 2000 * 500,
                     lambda tensors: quality.machine(tensors, test.toarray(), counts=True))
 

@@ -19,9 +19,8 @@ constexpr config::Options kBatch = {.min = 1, .max = 1e6};
 constexpr config::Options kSteps = {.min = 1, .max = 1e4};
 
 int64_t layer_number(const std::string& key) {
-  const bool digits = !key.empty() && key.size() <= 4 && std::ranges::all_of(key, [](char c) {
-    return c >= '0' && c <= '9';
-  });
+  const bool digits = !key.empty() && key.size() <= 4 &&
+                      std::ranges::all_of(key, [](char c) { return c >= '0' && c <= '9'; });
   if (!digits) throw ConfigError("'{}' is no number of a layer, counted from 0", key);
   return std::stoll(key);
 }
@@ -50,31 +49,35 @@ void PhaseConfig::declare_common(config::Section& section) {
   section.choice("optimizer", optimizer,
                  "How a gradient moves the weights: docs/optimizers.md has the rules.",
                  {optim::kOptimizers.begin(), optim::kOptimizers.end()});
-  section.choice("optimizer_state", optimizer_state,
-                 "The optimizer's state (velocity, mean squares) of the replicas: averaged with the "
-                 "weights, or reset to zero at every superstep.",
-                 {"average", "reset"});
+  section.choice(
+      "optimizer_state", optimizer_state,
+      "The optimizer's state (velocity, mean squares) of the replicas: averaged with the "
+      "weights, or reset to zero at every superstep.",
+      {"average", "reset"});
   section.number("learning_rate", learning_rate,
                  "Step length at the start. What suits the kind of units when not set.", kRate);
   section.choice("schedule", schedule,
                  "Step length over the phase: constant; linear, half a cosine or exponential down "
                  "to final_rate.",
                  {optim::kSchedules.begin(), optim::kSchedules.end()});
-  section.number("final_rate", final_rate,
-                 "Share of the step length that is left at the end. 0 when not set, for exponential "
-                 "0.01.",
-                 {.min = 0, .max = 1});
+  section.number(
+      "final_rate", final_rate,
+      "Share of the step length that is left at the end. 0 when not set, for exponential "
+      "0.01.",
+      {.min = 0, .max = 1});
   section.number("warmup_epochs", warmup_epochs,
                  "Epochs over which the step length grows from zero.", kEpochs);
   section.number("momentum", momentum, "Share of the last step that goes on (sgd, nesterov).",
                  kMomentum);
-  section.number("l1", l1, "Decay of weights: this, with the weight's sign, is added to a gradient.",
+  section.number("l1", l1,
+                 "Decay of weights: this, with the weight's sign, is added to a gradient.", kDecay);
+  section.number("l2", l2, "Weight decay: this share of a weight is added to its gradient.",
                  kDecay);
-  section.number("l2", l2, "Weight decay: this share of a weight is added to its gradient.", kDecay);
-  section.number("clip_norm", clip_norm,
-                 "A gradient of a larger norm is scaled down to it; 0: none is. When not set: 1 where a "
-                 "number is learned, else 0.",
-                 kNorm);
+  section.number(
+      "clip_norm", clip_norm,
+      "A gradient of a larger norm is scaled down to it; 0: none is. When not set: 1 where a "
+      "number is learned, else 0.",
+      kNorm);
   section.number("max_norm", max_norm,
                  "The weights into a unit are scaled down to this norm after a step. 0: never.",
                  kNorm);
@@ -90,6 +93,8 @@ void PretrainLayer::declare(config::Section& section) {
   section.number("max_norm", max_norm, "The most that the weights into a unit may weigh.", kNorm);
   section.integer("cd_steps", cd_steps, "Steps of Gibbs sampling.", kSteps);
   section.flag("persistent", persistent, "Whether chains go on from minibatch to minibatch.");
+  section.flag("sample_reconstruction", sample_reconstruction,
+               "Whether to learn from states of the visible units.");
   section.number("sparsity_target", sparsity_target, "Share of rows a unit is to be active in.",
                  kShare);
   section.number("sparsity_cost", sparsity_cost, "Weight of the pull toward the target.", kDecay);
@@ -103,15 +108,23 @@ void PretrainConfig::declare(config::Section& section) {
                   kEpochs);
   section.integer("cd_steps", cd_steps,
                   "Steps of Gibbs sampling from the data to the reconstruction (CD-k).", kSteps);
-  section.flag("persistent", persistent,
-               "Chains go on from minibatch to minibatch (PCD) and do not start from the data. They "
-               "are as many as a minibatch has rows.");
+  section.flag(
+      "persistent", persistent,
+      "Chains go on from minibatch to minibatch (PCD) and do not start from the data. They "
+      "are as many as a minibatch has rows.");
+  section.flag(
+      "sample_reconstruction", sample_reconstruction,
+      "Learn from a state of the visible units given the hidden ones, in place of their "
+      "means: noisier, and where zeros of the data are left out (numerics.sparse) quicker, "
+      "for states of binary and softmax units are mostly zeros. Chains always do. Not of "
+      "the machine with labels on top of a generative net.");
   section.flag("centering", centering,
                "Take the units' means out of the statistics: learning then does not depend on "
                "whether a pixel or its negative is 1. When not set: in an rbm, whose likelihood it "
                "raises; not in a dbn, which classifies better without.");
   section.number("sparsity_target", sparsity_target,
-                 "Share of rows in which a hidden unit is to be active. 0: none is sought.", kShare);
+                 "Share of rows in which a hidden unit is to be active. 0: none is sought.",
+                 kShare);
   section.number("sparsity_cost", sparsity_cost, "Weight of the pull toward the target.", kDecay);
   section.table("layer", "What differs for one machine, counted from 0.",
                 [this](const std::string& key, config::Section& child) {
@@ -133,6 +146,7 @@ PretrainConfig PretrainConfig::for_layer(int64_t layer) const {
   take(own.max_norm, config.max_norm);
   take(own.cd_steps, config.cd_steps);
   take(own.persistent, config.persistent);
+  take(own.sample_reconstruction, config.sample_reconstruction);
   take(own.sparsity_target, config.sparsity_target);
   take(own.sparsity_cost, config.sparsity_cost);
   return config;
@@ -195,24 +209,27 @@ void JobConfig::declare(config::Section& section) {
 }
 
 void NumericsConfig::declare(config::Section& section) {
-  section.choice("isa", isa,
-                 "Vector instructions. The sums of a product depend on them, and so do the last bits "
-                 "of a model: auto takes the widest that the processor has; a name makes every "
-                 "machine that has these compute the same bits (tried on AMD alone).",
-                 {"auto", "portable", "avx2", "avx512"});
-  section.choice("sparse", sparse,
-                 "Whether the first layer leaves out the zeros of its rows, which is quicker where "
-                 "these are many: auto does so where less than a quarter of the values learned from "
-                 "are not zero once scaled (8% below a layer of fewer than 64 units). Results differ "
-                 "in rounding alone.",
-                 {"auto", "on", "off"});
+  section.choice(
+      "isa", isa,
+      "Vector instructions. The sums of a product depend on them, and so do the last bits "
+      "of a model: auto takes the widest that the processor has; a name makes every "
+      "machine that has these compute the same bits (tried on AMD alone).",
+      {"auto", "portable", "avx2", "avx512"});
+  section.choice(
+      "sparse", sparse,
+      "Whether the first layer leaves out the zeros of its rows, which is quicker where "
+      "these are many: auto does so where less than a quarter of the values learned from "
+      "are not zero once scaled (8% below a layer of fewer than 64 units). Results differ "
+      "in rounding alone.",
+      {"auto", "on", "off"});
 }
 
 void NumericsConfig::use() const {
   try {
     if (isa == "auto" && kernels::isa() != kernels::widest_isa())
       throw ConfigError("\"auto\" is {} here, and this process has computed with {} already",
-                        kernels::isa_name(kernels::widest_isa()), kernels::isa_name(kernels::isa()));
+                        kernels::isa_name(kernels::widest_isa()),
+                        kernels::isa_name(kernels::isa()));
     for (const kernels::Isa named : kernels::kIsas)
       if (isa == kernels::isa_name(named)) kernels::pin_isa(named);
   } catch (const ConfigError& error) {
@@ -238,8 +255,8 @@ void FinetuneConfig::complete(const models::ModelConfig& model) {
   refuse_beyond("finetune", layers, static_cast<int64_t>(model.hidden.size()) + 1);
   if (method == "up_down" && !model.generative)
     throw ConfigError("finetune.method = \"up_down\" is for a net with model.generative = true");
-  // The error of a number has no bound, and its gradient none: one outlying row (abalone), or one-hot
-  // columns that standardising made large (adult), drove nets off without a limit.
+  // The error of a number has no bound, and its gradient none: one outlying row (abalone), or
+  // one-hot columns that standardising made large (adult), drove nets off without a limit.
   const bool numbers = model.task == "regress";
   if (!clip_norm) clip_norm = numbers ? 1 : 0;
   if (learning_rate) return;

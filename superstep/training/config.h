@@ -36,7 +36,7 @@ struct PhaseConfig {
 struct PretrainLayer {
   std::optional<int64_t> epochs, batch, cd_steps;
   std::optional<double> learning_rate, momentum, l1, l2, max_norm;
-  std::optional<bool> persistent;
+  std::optional<bool> persistent{}, sample_reconstruction{};
   std::optional<double> sparsity_target, sparsity_cost;
 
   void declare(config::Section& section);
@@ -51,7 +51,7 @@ struct PretrainConfig : PhaseConfig {
   double initial_momentum = 0.5;
   int64_t initial_epochs = 5;
   int64_t cd_steps = 1;
-  bool persistent = false;
+  bool persistent = false, sample_reconstruction = false;
   std::optional<bool> centering;
   double sparsity_target = 0, sparsity_cost = 0.1;
   std::map<int64_t, PretrainLayer> layers;

@@ -22,7 +22,8 @@ void shift_and_scale(ConstMatrix x, std::span<const float> offset, float scale, 
     if (offset.empty())
       for (int64_t j = 0; j < x.cols; ++j) to[j] = scale * from[j];
     else
-      for (int64_t j = 0; j < x.cols; ++j) to[j] = scale * (from[j] - offset[static_cast<size_t>(j)]);
+      for (int64_t j = 0; j < x.cols; ++j)
+        to[j] = scale * (from[j] - offset[static_cast<size_t>(j)]);
   }
 }
 
@@ -60,6 +61,13 @@ void times_vector(const SparseView& v, std::span<const float> x, std::span<float
   }
 }
 
+// The rows as they are, or with their zeros left out, in scratch.sample.
+Features in_form(ConstMatrix rows, Form form, LearnerScratch& scratch) {
+  if (form == Form::kDense) return rows;
+  kernels::from_dense(rows, scratch.sample);
+  return scratch.sample;
+}
+
 }  // namespace
 
 Bytes Chains::to_bytes() const {
@@ -84,10 +92,11 @@ Chains Chains::from_bytes(const Bytes& bytes) {
   return chains;
 }
 
-// k steps of every chain from where it stood: v is a state, h the hidden mean given it.
+// k steps of every chain from where it stood: v is a state, h the hidden mean given it. States are
+// multiplied by in the form asked for.
 void ContrastiveDivergence::follow_chains(const ParamSet& params, const Minibatch& minibatch,
-                                          std::span<const float> row_totals, Matrix v, Matrix h,
-                                          LearnerScratch& scratch) const {
+                                          std::span<const float> row_totals, Form form, Matrix v,
+                                          Matrix h, LearnerScratch& scratch) const {
   const Matrix states = scratch.chains.states.matrix();
   std::vector<int64_t> numbers(static_cast<size_t>(states.rows));
   std::iota(numbers.begin(), numbers.end(), scratch.chains.first);
@@ -101,8 +110,8 @@ void ContrastiveDivergence::follow_chains(const ParamSet& params, const Minibatc
     const RngKey key = minibatch.step_key.fold("chain").fold(static_cast<uint64_t>(step));
     rbm_.visible_mean(params, first_, states, mean, scratch.context, totals);
     rbm_.sample_visible(mean, key.fold("visible"), numbers, v);
-    rbm_.hidden_mean_and_sample(params, first_, v, key.fold("hidden"), numbers, h, states,
-                                scratch.context);
+    rbm_.hidden_mean_and_sample(params, first_, in_form(v, form, scratch), key.fold("hidden"),
+                                numbers, h, states, scratch.context);
   }
 }
 
@@ -112,9 +121,11 @@ void ContrastiveDivergence::follow_chains(const ParamSet& params, const Minibatc
 // which for no offsets is the plain -(v0' h0 - v1' h1) / rows and so on, and otherwise the centred
 // gradient written for plain parameters (Melchior, Fischer and Wiskott 2016, section 3.1).
 //
-// Data whose zeros are left out stay so: with V the rows as they are, A = V - 1 mu', their part of
-// dW is V' B - mu (1' B), and so on. The last term goes into the product of the other part, as one
-// row more of A (mu) and of B (minus the sum of the rows of B).
+// Visible sides whose zeros are left out stay so: with V these rows as they are, A = V - 1 mu',
+// their part of dW is V' B - mu (1' B), and so on. The last term goes into the product of the other
+// rows, as one row more of A (mu) and of B (minus the sum of the rows of B). They are the data
+// where these are sparse, and then the reconstructions or chains as well where those are states of
+// binary or softmax units, which are mostly zeros too.
 Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& minibatch,
                                       const Offsets& offsets, std::span<double> activity,
                                       GradSink& sink, LearnerScratch& scratch) const {
@@ -123,19 +134,25 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
   const bool begin = options_.persistent && scratch.chains.states.shape().rank() == 0;
   const int64_t m = options_.persistent && !begin ? scratch.chains.states.shape()[0] : n;
   auto& context = scratch.context;
+  const layers::Units units = rbm_.options().visible_units;
+  const bool counts = units == layers::Units::kSoftmax;
 
-  // `a` holds those rows of A that are written out.
   const bool sparse = v0.is_sparse();
-  const int64_t written = sparse ? 0 : n;
+  const bool sampled = options_.persistent || options_.sample_reconstruction;
+  const Form state_form =
+      sparse && (counts || units == layers::Units::kBinary) ? Form::kSparse : Form::kDense;
+  const bool sparse_states = sampled && state_form == Form::kSparse;
+  const int64_t held = sparse_states ? n + m : sparse ? n : 0;  // of the rows of A, without zeros
+  const int64_t written = n + m - held;                         // and those written out
   const int64_t extra = sparse && !offsets.visible.empty() ? 1 : 0;
-  scratch.a.resize({written + m + extra, rbm_.inputs()});
+  scratch.a.resize({(sparse ? 0 : n) + m + extra, rbm_.inputs()});
   scratch.b.resize({n + m + extra, rbm_.outputs()});
   scratch.c.resize({n, rbm_.outputs()});
-  const Matrix a = scratch.a.matrix(), sample = scratch.c.matrix();
+  scratch.d.resize({n, rbm_.inputs()});
+  const Matrix a = scratch.a.matrix(), sample = scratch.c.matrix(), means = scratch.d.matrix();
   const Matrix b = scratch.b.matrix().head(n + m);
-  const Matrix v1 = rows_of(a, written, m), h0 = b.head(n), h1 = rows_of(b, n, m);
+  const Matrix v1 = rows_of(a, sparse ? 0 : n, m), h0 = b.head(n), h1 = rows_of(b, n, m);
 
-  const bool counts = rbm_.options().visible_units == layers::Units::kSoftmax;
   std::vector<float> totals(counts ? static_cast<size_t>(n) : 0);
   if (counts) layers::row_totals(v0, totals);
 
@@ -143,26 +160,37 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
   rbm_.hidden_mean_and_sample(params, first_, v0, minibatch.key.fold("hidden"), row_numbers, h0,
                               sample, context);
   Tally tally{.rows = n};
-  if (sparse && options_.persistent) scratch.d.resize({n, rbm_.inputs()});
-  const Matrix reconstruction = !options_.persistent ? v1
-                                : sparse             ? scratch.d.matrix()
-                                                     : a.head(n);
+  // Where the reconstruction is not what is learned from, it goes where there is room.
+  const Matrix reconstruction = sampled ? means : v1;
   rbm_.visible_mean(params, first_, sample, reconstruction, context, totals);
   tally.loss = kernels::squared_distance_of(v0, reconstruction);
   if (options_.persistent) {
     if (begin) scratch.chains.states = scratch.c;
-    follow_chains(params, minibatch, totals, v1, h1, scratch);
+    follow_chains(params, minibatch, totals, state_form, v1, h1, scratch);
   } else {
-    scratch.d.resize({n, rbm_.inputs()});
+    const auto key = [&](int64_t step) {
+      return minibatch.key.fold("step").fold(static_cast<uint64_t>(step));
+    };
+    const Matrix state = sampled ? v1 : means;
     for (int64_t step = 1; step < options_.steps; ++step) {
-      const RngKey key = minibatch.key.fold("step").fold(static_cast<uint64_t>(step));
-      rbm_.sample_visible(v1, key.fold("visible"), row_numbers, scratch.d.matrix());
-      rbm_.hidden_mean_and_sample(params, first_, scratch.d.matrix(), key.fold("hidden"),
-                                  row_numbers, h1, sample, context);
-      rbm_.visible_mean(params, first_, sample, v1, context, totals);
+      rbm_.sample_visible(reconstruction, key(step).fold("visible"), row_numbers, state);
+      rbm_.hidden_mean_and_sample(params, first_, in_form(state, state_form, scratch),
+                                  key(step).fold("hidden"), row_numbers, h1, sample, context);
+      rbm_.visible_mean(params, first_, sample, reconstruction, context, totals);
     }
-    rbm_.hidden_mean(params, first_, v1, h1, context);
+    if (sampled) rbm_.sample_visible(means, key(options_.steps).fold("visible"), row_numbers, v1);
+    rbm_.hidden_mean(params, first_, in_form(v1, sampled ? state_form : Form::kDense, scratch), h1,
+                     context);
   }
+  if (sparse_states) {
+    scratch.stacked.start(n + m, rbm_.inputs());
+    for (int64_t r = 0; r < n; ++r) scratch.stacked.append_row(v0.sparse(), r);
+    for (int64_t r = 0; r < m; ++r) scratch.stacked.append_row(scratch.sample, r);
+  }
+  const SparseView without_zeros = sparse_states ? scratch.stacked.view()
+                                   : sparse      ? v0.sparse()
+                                                 : SparseView{};
+  const Matrix written_out = rows_of(a, sparse_states ? m : 0, written + extra);
 
   // The pull toward sparse hidden units (Hinton 2010, section 11): the cross-entropy of target p
   // and mean activation q has the gradient q - p at a unit's input, which is one more offset.
@@ -183,7 +211,7 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
   }
   const float s0 = -1.0F / static_cast<float>(n), s1 = 1.0F / static_cast<float>(m);
   if (!sparse) shift_and_scale(v0.dense(), offsets.visible, 1, a.head(n));
-  shift_and_scale(v1, offsets.visible, 1, v1);
+  if (!sparse_states) shift_and_scale(v1, offsets.visible, 1, v1);
   shift_and_scale(h0, data_offset, s0, h0);
   shift_and_scale(h1, offsets.hidden, s1, h1);
 
@@ -194,39 +222,41 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
   const auto visible_gradient =
       vectors.subspan(2 * of_rows.size(), static_cast<size_t>(rbm_.inputs()));
   const auto hidden_gradient = vectors.last(static_cast<size_t>(rbm_.outputs()));
-  const auto of_data = of_rows.first(static_cast<size_t>(n));
   // y = rows x, one number of x a column, one of y a row.
   const auto times = [&](Matrix rows, std::span<const float> x, std::span<float> y) {
     kernels::matmul(context, rows, Op::kPlain, column(x), Op::kPlain,
                     Matrix(y.data(), static_cast<int64_t>(y.size()), 1), 0);
   };
+  // The parts of x, one number a row of A, that go with its two kinds of rows.
+  const auto of_held = [&](std::span<float> x) { return x.first(static_cast<size_t>(held)); };
+  const auto of_written = [&](std::span<float> x) { return x.last(static_cast<size_t>(written)); };
+  const Matrix rest = written_out.head(written);
+
   for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] = r < static_cast<size_t>(n) ? s0 : s1;
   if (!offsets.hidden.empty()) {
     times(b, offsets.hidden, product);
     for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
   }
-  // The part of x, one number a row of A and B, that goes with the rows of A that are written out.
-  const auto written_of = [&](std::span<float> x) {
-    return x.last(static_cast<size_t>(written + m));
-  };
   std::ranges::fill(visible_gradient, 0.0F);
-  add_weighted_rows(a.head(written + m), written_of(of_rows), visible_gradient);
-  if (sparse) {
-    add_weighted_rows(v0.sparse(), of_data, visible_gradient);
-    const float sum = std::accumulate(of_data.begin(), of_data.end(), 0.0F);
-    if (extra > 0) kernels::axpy(-sum, offsets.visible, visible_gradient);
+  add_weighted_rows(rest, of_written(of_rows), visible_gradient);
+  add_weighted_rows(without_zeros, of_held(of_rows), visible_gradient);
+  if (extra > 0) {
+    const auto weights = of_held(of_rows);
+    kernels::axpy(-std::accumulate(weights.begin(), weights.end(), 0.0F), offsets.visible,
+                  visible_gradient);
   }
   for (size_t r = 0; r < of_rows.size(); ++r) {
-    const size_t row = r < static_cast<size_t>(n) ? r : (r - static_cast<size_t>(n)) % static_cast<size_t>(n);
+    const size_t row =
+        r < static_cast<size_t>(n) ? r : (r - static_cast<size_t>(n)) % static_cast<size_t>(n);
     of_rows[r] = counts ? totals[row] : 1.0F;
   }
   if (!offsets.visible.empty()) {
-    times(a.head(written + m), offsets.visible, written_of(product));
-    if (sparse) {
-      times_vector(v0.sparse(), offsets.visible, product);
+    if (written > 0) times(rest, offsets.visible, of_written(product));
+    times_vector(without_zeros, offsets.visible, product);
+    if (extra > 0) {
       float square = 0;
       for (const float mu : offsets.visible) square += mu * mu;
-      for (float& value : product.first(of_data.size())) value -= square;
+      for (float& value : of_held(product)) value -= square;
     }
     for (size_t r = 0; r < of_rows.size(); ++r) of_rows[r] -= product[r];
   }
@@ -235,18 +265,17 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
 
   sink.add(first_ + Rbm::kVisibleBias, visible_gradient);
   sink.add(first_ + Rbm::kBias, hidden_gradient);
-  if (!sparse) {
-    sink.add_product(first_ + Rbm::kWeight, a, b);
-    return tally;
-  }
+  const Matrix b_held = b.head(held);
   if (extra > 0) {
-    std::ranges::copy(offsets.visible, a.row(m).begin());
+    std::ranges::copy(offsets.visible, written_out.row(written).begin());
     const auto sums = scratch.b.matrix().row(n + m);
-    kernels::column_sums(h0, sums);
+    kernels::column_sums(b_held, sums);
     for (float& value : sums) value = -value;
   }
-  sink.add_sparse_product(first_ + Rbm::kWeight, v0.sparse(), h0);
-  sink.add_product(first_ + Rbm::kWeight, a, rows_of(scratch.b.matrix(), n, m + extra));
+  if (held > 0) sink.add_sparse_product(first_ + Rbm::kWeight, without_zeros, b_held);
+  if (written + extra > 0)
+    sink.add_product(first_ + Rbm::kWeight, written_out,
+                     rows_of(scratch.b.matrix(), held, written + extra));
   return tally;
 }
 

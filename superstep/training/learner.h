@@ -41,6 +41,7 @@ struct LearnerScratch {
   kernels::Context context;
   models::Network::Workspace work;
   Tensor a, b, c, d, e, f;
+  SparseMatrix sample, stacked;
   Chains chains;
 };
 
@@ -70,6 +71,8 @@ class ContrastiveDivergence : public Learner {
   struct Options {
     int64_t steps = 1;        ///< k: Gibbs steps from the data, or of a chain.
     bool persistent = false;  ///< Chains go on from scratch.chains.
+    /// Learn from a state of the visible units in place of their means; chains always do.
+    bool sample_reconstruction = false;
     double sparsity_target = 0, sparsity_cost = 0;  ///< A target of 0: none.
   };
   /// Means of the units that centring takes out of the statistics (Montavon and Mueller 2012;
@@ -94,7 +97,7 @@ class ContrastiveDivergence : public Learner {
 
  private:
   void follow_chains(const ParamSet& params, const Minibatch& minibatch,
-                     std::span<const float> row_totals, Matrix v, Matrix h,
+                     std::span<const float> row_totals, Form form, Matrix v, Matrix h,
                      LearnerScratch& scratch) const;
 
   const layers::Rbm& rbm_;

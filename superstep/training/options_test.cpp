@@ -74,6 +74,7 @@ std::vector<Option> options() {
          t.job.finetune.patience = 2;
        }},
       {"not_best", [](Trial& t) { t.job.finetune.keep_best = false; }},
+      {"sample_reconstruction", [](Trial& t) { t.job.pretrain.sample_reconstruction = true; }},
       {"outer", [](Trial& t) { t.job.reduce.outer = "nesterov"; }},
       {"layers",
        [](Trial& t) {
@@ -86,6 +87,7 @@ std::vector<Option> options() {
                                      .l2 = 0.001,
                                      .max_norm = 1,
                                      .persistent = true,
+                                     .sample_reconstruction = false,
                                      .sparsity_target = 0.2,
                                      .sparsity_cost = 0.3};
          t.job.finetune.layers[0] = {.rate = 0, .l1 = {}, .l2 = {}, .max_norm = {}, .dropout = 0.1};

@@ -83,7 +83,8 @@ struct PretrainPhase::Moments {
 
 bool PretrainPhase::is_centred(const PretrainConfig& config, const layers::Layer& layer) {
   const auto* rbm = dynamic_cast<const Rbm*>(&layer);
-  return config.centering.value_or(true) && rbm != nullptr && rbm->options().visible_units != Units::kSoftmax;
+  return config.centering.value_or(true) && rbm != nullptr &&
+         rbm->options().visible_units != Units::kSoftmax;
 }
 
 PretrainPhase::PretrainPhase(Options options)
@@ -102,10 +103,12 @@ PretrainPhase::PretrainPhase(Options options)
     rbm_ = std::make_unique<Rbm>(tied);
     divergence_ = std::make_unique<ContrastiveDivergence>(
         *rbm_, first_,
-        ContrastiveDivergence::Options{.steps = options_.config.cd_steps,
-                                       .persistent = options_.config.persistent,
-                                       .sparsity_target = options_.config.sparsity_target,
-                                       .sparsity_cost = options_.config.sparsity_cost});
+        ContrastiveDivergence::Options{
+            .steps = options_.config.cd_steps,
+            .persistent = options_.config.persistent,
+            .sample_reconstruction = options_.config.sample_reconstruction,
+            .sparsity_target = options_.config.sparsity_target,
+            .sparsity_cost = options_.config.sparsity_cost});
   }
   // A budget beyond all rows would only make places that stay empty.
   const int64_t row_bytes = layer.inputs() * static_cast<int64_t>(sizeof(float));
@@ -129,13 +132,10 @@ int64_t PretrainPhase::gap_rows() const {
 }
 
 Round PretrainPhase::first_round() const {
-  Round round{
-      .phase = name(), .epoch = 0, .superstep = 0, .args = Bytes(kMeans), .units = {}};
+  Round round{.phase = name(), .epoch = 0, .superstep = 0, .args = Bytes(kMeans), .units = {}};
   for (int64_t r = 0; r < setup().replicas; ++r)
-    round.units.push_back({.id = r,
-                           .begin = 0,
-                           .end = batches(r),
-                           .weight = dealing().rows(static_cast<int>(r))});
+    round.units.push_back(
+        {.id = r, .begin = 0, .end = batches(r), .weight = dealing().rows(static_cast<int>(r))});
   return round;
 }
 
@@ -194,8 +194,7 @@ Bytes PretrainPhase::private_state(const Replica& replica) const {
 Outcome PretrainPhase::compute_means(const Task& task, Scratch& scratch) const {
   LayerInput::Reader reader = input_->reader(task.shared, scratch.learner.context);
   const auto order = order_of(task.unit.id, 0, scratch);
-  const auto inputs =
-      static_cast<size_t>(options_.network->layer(options_.layer).inputs());
+  const auto inputs = static_cast<size_t>(options_.network->layer(options_.layer).inputs());
   Moments moments(inputs);
   for (int64_t b = task.unit.begin; b < task.unit.end && !task.progress.stopped(); ++b) {
     const auto begin = static_cast<size_t>(b * batch());
@@ -211,8 +210,8 @@ Outcome PretrainPhase::compute_means(const Task& task, Scratch& scratch) const {
 // Units below gap_rows() are rows to choose by, the others the first rows that were learned from.
 Outcome PretrainPhase::compute_gap(const Task& task, Scratch& scratch) const {
   Gap gap;
-  const auto add = [&](LayerInput& input, std::span<const int64_t> rows, int64_t begin,
-                       int64_t end, int64_t& count, double& sum) {
+  const auto add = [&](LayerInput& input, std::span<const int64_t> rows, int64_t begin, int64_t end,
+                       int64_t& count, double& sum) {
     if (begin >= end) return;
     const auto part = rows.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
     LayerInput::Reader reader = input.reader(task.shared, scratch.learner.context);
@@ -286,8 +285,8 @@ Report PretrainPhase::apply(const Round& round, State& state, const reduce::Exac
     notes.epochs = round.epoch + 1;
     if (last) {
       reset(state);
-      const Rbm* rbm = rbm_ ? dynamic_cast<const Rbm*>(&options_.network->layer(options_.layer))
-                            : nullptr;
+      const Rbm* rbm =
+          rbm_ ? dynamic_cast<const Rbm*>(&options_.network->layer(options_.layer)) : nullptr;
       if (rbm && rbm->options().untied)
         std::ranges::copy(std::as_const(state.shared).values(first_ + Rbm::kWeight),
                           state.shared.values(first_ + Rbm::kGenerativeWeight).begin());
@@ -327,10 +326,9 @@ void PretrainPhase::apply_means(State& state, const Moments& moments) const {
   // What a hidden unit of no input is active by.
   const auto hidden = state.shared.values(hidden_offset(options_.layer));
   const Units units = rbm_->options().hidden_units;
-  std::ranges::fill(hidden, units == Units::kBinary ? 0.5F
-                            : units == Units::kSoftmax
-                                ? 1.0F / static_cast<float>(hidden.size())
-                                : 0.0F);
+  std::ranges::fill(hidden, units == Units::kBinary    ? 0.5F
+                            : units == Units::kSoftmax ? 1.0F / static_cast<float>(hidden.size())
+                                                       : 0.0F);
 }
 
 void PretrainPhase::refuse_unscaled(std::span<const double> mean,

@@ -64,7 +64,9 @@ struct Case {
 
 TEST(ContrastiveDivergence, HasTheSameGradientOnRowsWithoutZerosButForRounding) {
   const ContrastiveDivergence::Options plain{}, steps{.steps = 3},
-      chains{.steps = 2, .persistent = true}, sought{.sparsity_target = 0.2, .sparsity_cost = 1};
+      chains{.steps = 2, .persistent = true}, sample{.sample_reconstruction = true},
+      samples{.steps = 3, .sample_reconstruction = true},
+      sought{.sparsity_target = 0.2, .sparsity_cost = 1};
   for (const Case& each : std::vector<Case>{{"binary", "binary", plain},
                                             {"binary", "binary", plain, true},
                                             {"binary", "binary", steps, true},
@@ -75,9 +77,16 @@ TEST(ContrastiveDivergence, HasTheSameGradientOnRowsWithoutZerosButForRounding) 
                                             {"linear", "binary", steps},
                                             {"softmax", "binary", plain},
                                             {"softmax", "binary", steps},
-                                            {"softmax", "gaussian", chains}}) {
-    SCOPED_TRACE(fmt::format("{} {}, {} steps{}{}", each.visible, each.hidden, each.options.steps,
+                                            {"softmax", "gaussian", chains},
+                                            {"binary", "binary", sample},
+                                            {"binary", "binary", samples, true},
+                                            {"softmax", "binary", sample, true},
+                                            {"softmax", "binary", samples},
+                                            {"gaussian", "binary", sample, true},
+                                            {"linear", "binary", samples}}) {
+    SCOPED_TRACE(fmt::format("{} {}, {} steps{}{}{}", each.visible, each.hidden, each.options.steps,
                              each.options.persistent ? ", chains" : "",
+                             each.options.sample_reconstruction ? ", a sample" : "",
                              each.centred ? ", centred" : ""));
     const layers::Rbm rbm({.visible = kVisible,
                            .hidden = kHidden,
