@@ -10,12 +10,11 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "bench/bare_loop.h"
 #include "bench/figure.h"
+#include "bench/job.h"
 #include "bench/peak.h"
-#include "bench/rows.h"
 #include "bench/stopwatch.h"
 #include "superstep/engines/local.h"
 #include "superstep/io/write.h"
@@ -153,24 +152,9 @@ void run(const Options& options, const std::shared_ptr<const data::MatrixSource>
   config.hidden = options.hidden;
   config.activation = options.activation;
   config.visible = options.visible;
-  const models::Network network = models::make_network(config, rows->columns(), kClasses);
-  const layers::SoftmaxCrossEntropy loss;
-  training::NetworkJob job{.network = &network,
-                           .loss = config.has_output() ? &loss : nullptr,
-                           .pretrain_machines = config.pretrained(),
-                           .train = rows,
-                           .valid = rows,
-                           .form = rows->is_sparse() ? Form::kSparse : Form::kDense,
-                           .train_rows = std::vector<int64_t>(static_cast<size_t>(rows->rows())),
-                           .valid_rows = {},
-                           .pretrain = {},
-                           .finetune = {},
-                           .reduce = {},
-                           .seed = 1};
-  std::iota(job.train_rows.begin(), job.train_rows.end(), int64_t{0});
+  const Net net(config, rows->columns());
+  training::NetworkJob job = net.job(rows, /*epochs=*/1'000'000);  // until there are no more turns
   const auto set = [&](training::PhaseConfig& phase) {
-    phase.epochs = 1'000'000;  // until there are no more turns
-    phase.batch = 100;
     phase.learning_rate = options.rate;
     phase.schedule = "constant";
     phase.momentum = options.momentum;
@@ -180,18 +164,15 @@ void run(const Options& options, const std::shared_ptr<const data::MatrixSource>
   set(job.finetune);
   job.pretrain.initial_momentum = options.momentum;
   job.pretrain.sample_reconstruction = options.sample;
-  job.pretrain.centering = false;  // the peers and the bare loop have none
-  job.reduce.replicas = 1;
-  job.reduce.local_steps = 50;
 
   if (options.loop == "engine") return run_engine(options, job, turns);
-  if (const auto* rbm = dynamic_cast<const layers::Rbm*>(&network.layer(0))) {
+  if (const auto* rbm = dynamic_cast<const layers::Rbm*>(&net.network.layer(0))) {
     const training::ContrastiveDivergence divergence(*rbm, 0,
                                                      {.sample_reconstruction = options.sample});
     run_bare(options, job, job.pretrain, divergence, "pretrain.0", turns);
   } else {
-    run_bare(options, job, job.finetune, training::Backpropagation(network, loss), "finetune",
-             turns);
+    run_bare(options, job, job.finetune, training::Backpropagation(net.network, net.loss),
+             "finetune", turns);
   }
 }
 

@@ -6,20 +6,19 @@
 // take turns, and medians are compared, by the clock and by the processor time of the process
 // (which other programs on the machine disturb less). The goal is a ratio of at most 1.03.
 #include <functional>
-#include <numeric>
 #include <string>
 #include <vector>
 
 #include "bench/bare_loop.h"
 #include "bench/figure.h"
+#include "bench/job.h"
 #include "bench/stopwatch.h"
-#include "superstep/data/row_source.h"
 #include "superstep/engines/local.h"
 
 namespace superstep::bench {
 namespace {
 
-constexpr int64_t kRows = 5000, kColumns = 784, kClasses = 10, kBatch = 100, kEpochs = 12;
+constexpr int64_t kRows = 5000, kColumns = 784, kEpochs = 12;
 constexpr int kTrials = 9;
 
 Seconds measured(const std::function<void()>& action) {
@@ -28,44 +27,14 @@ Seconds measured(const std::function<void()>& action) {
   return watch.elapsed();
 }
 
-data::MatrixSource synthetic_rows() {
-  Tensor x({kRows, kColumns});
-  std::vector<int32_t> labels;
-  for (int64_t r = 0; r < kRows; ++r) {
-    fill_uniform(RngKey(1), static_cast<uint64_t>(r), x.matrix().row(r));
-    labels.push_back(static_cast<int32_t>(r % kClasses));
-  }
-  return data::MatrixSource(std::move(x), std::move(labels));
-}
-
 void compare(const std::string& kind, std::vector<int64_t> hidden,
-             const std::shared_ptr<const Source>& rows, const Figures& figures) {
-  models::ModelConfig config;
-  config.kind = kind;
-  config.hidden = std::move(hidden);
-  const models::Network network = models::make_network(config, kColumns, kClasses);
-  const layers::SoftmaxCrossEntropy loss;
-  training::NetworkJob job{.network = &network,
-                           .loss = config.has_output() ? &loss : nullptr,
-                           .pretrain_machines = config.pretrained(),
-                           .train = rows,
-                           .valid = rows,
-                           .train_rows = std::vector<int64_t>(kRows),
-                           .valid_rows = {},
-                           .pretrain = {},
-                           .finetune = {},
-                           .reduce = {},
-                           .seed = 1};
-  std::iota(job.train_rows.begin(), job.train_rows.end(), int64_t{0});
-  job.pretrain.epochs = job.finetune.epochs = kEpochs;
-  job.pretrain.batch = job.finetune.batch = kBatch;
-  job.pretrain.learning_rate = job.finetune.learning_rate = 0.01;
-  job.pretrain.centering = false;  // it is the program's work, which the bare loop does not have
-  job.reduce.replicas = 1;
-  job.reduce.local_steps = 50;
+             const std::shared_ptr<const data::MatrixSource>& rows, const Figures& figures) {
+  const Net net(kind, std::move(hidden), kColumns);
+  const models::Network& network = net.network;
+  const training::NetworkJob job = net.job(rows, kEpochs);
 
   const training::NetworkProgram program(job);
-  const training::Backpropagation backpropagation(network, loss);
+  const training::Backpropagation backpropagation(network, net.loss);
   const auto run_bare = [&](const training::PhaseConfig& phase, const training::Learner& learner,
                             const std::string& name) {
     ParamSet params = network.initial(RngKey(job.seed).fold("initial"));
@@ -107,7 +76,7 @@ void compare(const std::string& kind, std::vector<int64_t> hidden,
 int main(int argc, char** argv) {
   using namespace superstep::bench;
   const Figures figures(argc, argv);
-  const auto rows = std::make_shared<const superstep::data::MatrixSource>(synthetic_rows());
+  const auto rows = synthetic_rows(kRows, kColumns);
   compare("mlp", {500, 250}, rows, figures);
   compare("rbm", {500}, rows, figures);
 }

@@ -1,4 +1,4 @@
-// What more threads give: whole jobs on the local engine, nets of MNIST's size with synthetic rows,
+// What more threads give: whole jobs on the local engine, nets of MNIST's size with rows like it,
 // minibatches of 100, 50 local steps.
 //
 //   scaling_bench [TRIALS [THREADS...]]        9 trials of 1 and 2 threads
@@ -10,28 +10,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <numeric>
 #include <string>
 #include <vector>
 
-#include "superstep/data/row_source.h"
+#include "bench/job.h"
 #include "superstep/engines/local.h"
-#include "superstep/training/network_program.h"
 
-namespace superstep {
+namespace superstep::bench {
 namespace {
 
-constexpr int64_t kRows = 5000, kColumns = 784, kClasses = 10, kBatch = 100, kEpochs = 6;
-
-std::shared_ptr<const Source> synthetic_rows() {
-  Tensor x({kRows, kColumns});
-  std::vector<int32_t> labels;
-  for (int64_t r = 0; r < kRows; ++r) {
-    fill_uniform(RngKey(1), static_cast<uint64_t>(r), x.matrix().row(r));
-    labels.push_back(static_cast<int32_t>(r % kClasses));
-  }
-  return std::make_shared<const data::MatrixSource>(std::move(x), std::move(labels));
-}
+constexpr int64_t kRows = 20'000, kColumns = 784, kEpochs = 2;
 
 double load_of_machine() {
   double load = 0;
@@ -39,30 +27,12 @@ double load_of_machine() {
 }
 
 void measure(const std::string& kind, std::vector<int64_t> hidden, int64_t replicas,
-             const std::shared_ptr<const Source>& rows, int trials,
+             const std::shared_ptr<const data::MatrixSource>& dense, int trials,
              const std::vector<int>& threads) {
-  models::ModelConfig config;
-  config.kind = kind;
-  config.hidden = std::move(hidden);
-  const models::Network network = models::make_network(config, kColumns, kClasses);
-  const layers::SoftmaxCrossEntropy loss;
-  training::NetworkJob job{.network = &network,
-                           .loss = config.has_output() ? &loss : nullptr,
-                           .pretrain_machines = config.pretrained(),
-                           .train = rows,
-                           .valid = rows,
-                           .train_rows = std::vector<int64_t>(kRows),
-                           .valid_rows = {},
-                           .pretrain = {},
-                           .finetune = {},
-                           .reduce = {},
-                           .seed = 1};
-  std::iota(job.train_rows.begin(), job.train_rows.end(), int64_t{0});
-  job.pretrain.epochs = job.finetune.epochs = kEpochs;
-  job.pretrain.batch = job.finetune.batch = kBatch;
-  job.pretrain.learning_rate = job.finetune.learning_rate = 0.01;
+  const auto rows = in_form(dense, hidden.front());
+  const Net net(kind, std::move(hidden), kColumns);
+  training::NetworkJob job = net.job(rows, kEpochs);
   job.reduce.replicas = replicas;
-  job.reduce.local_steps = 50;
   const training::NetworkProgram program(job);
 
   std::vector<std::vector<double>> seconds(threads.size());
@@ -82,22 +52,23 @@ void measure(const std::string& kind, std::vector<int64_t> hidden, int64_t repli
     fmt::print(
         "{:<4} {:<14} {} replica{} on {} thread{}: {:.3f} ms a minibatch (fastest {:.3f}), "
         "speed-up {:.2f} (of the fastest {:.2f}), load {:.1f}\n",
-        kind, network.describe(), replicas, replicas == 1 ? "" : "s", threads[t],
+        kind, net.network.describe(), replicas, replicas == 1 ? "" : "s", threads[t],
         threads[t] == 1 ? " " : "s", 1e3 * median(t) / kBatches, 1e3 * seconds[t][0] / kBatches,
         median(0) / median(t), seconds[0][0] / seconds[t][0], load_of_machine());
 }
 
 }  // namespace
-}  // namespace superstep
+}  // namespace superstep::bench
 
 int main(int argc, char** argv) {
   const int trials = argc > 1 ? std::max(1, std::atoi(argv[1])) : 9;
   std::vector<int> threads;
   for (int i = 2; i < argc; ++i) threads.push_back(std::max(1, std::atoi(argv[i])));
   if (threads.empty()) threads = {1, 2};
-  const auto rows = superstep::synthetic_rows();
+  const auto rows =
+      superstep::bench::synthetic_rows(superstep::bench::kRows, superstep::bench::kColumns);
   for (const int64_t replicas : {1, 2}) {
-    superstep::measure("mlp", {500, 250}, replicas, rows, trials, threads);
-    superstep::measure("rbm", {500}, replicas, rows, trials, threads);
+    superstep::bench::measure("mlp", {500, 250}, replicas, rows, trials, threads);
+    superstep::bench::measure("rbm", {500}, replicas, rows, trials, threads);
   }
 }
