@@ -171,11 +171,12 @@ RunResult Coordinator::run() {
     }
   } const stop_workers{*this};
 
-  std::optional<Round> round;
+  std::optional<Round> round, last;  // the one under way, and the newest that is in the state
   if (options_.resume) {
     state_ = std::move(options_.resume->state);
     private_states_ = std::move(options_.resume->private_states);
-    round = program_.next(&options_.resume->last, state_);
+    last = options_.resume->last;
+    round = program_.next(&*last, state_);
     if (options_.folder) options_.folder->truncate_metrics(options_.resume->metrics_size);
   } else {
     state_ = program_.initial();
@@ -186,7 +187,10 @@ RunResult Coordinator::run() {
   Traffic before = traffic();
   while (round) {
     const double begin = now();
-    run_round(*round);
+    if (!run_round(*round)) {
+      if (checkpointer_ && last) checkpointer_->write(state_, private_states_, *last);
+      break;
+    }
     const reduce::Report report = program_.apply(*round, state_, sum_->sum(), blobs_);
     const Traffic after = traffic();
     const RoundDone done{.round = *round,
@@ -208,7 +212,7 @@ RunResult Coordinator::run() {
       break;
     }
     if (next && checkpointer_) checkpointer_->offer(state_, private_states_, *round);
-    round = std::move(next);
+    last = std::exchange(round, std::move(next));
   }
   result_.finished = !round;
   result_.state = std::move(state_);
@@ -236,7 +240,9 @@ void Coordinator::begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int6
   }
 }
 
-void Coordinator::run_round(const Round& round) {
+// False: asked to stop while no worker is there that could bring the round to its end. The state is
+// then what it was.
+bool Coordinator::run_round(const Round& round) {
   const auto units = static_cast<int64_t>(round.units.size());
   auto spec = program_.update_spec(round);
   begin_sum(spec, planned_weight(round), std::max<int64_t>(units, 1));
@@ -246,27 +252,29 @@ void Coordinator::run_round(const Round& round) {
   units_of_leases_.clear();
   compute_seconds_ = 0;
   round_done_ = round.units.empty();
-  if (round_done_) return;
+  if (round_done_) return true;
 
   auto shared = std::make_shared<ParamSet>(std::move(state_.shared));
   start_ = std::make_shared<const RoundStart>(
       RoundStart{round, std::move(spec), shared, schedule_.compares()});
   for (Door* door : doors()) door->tell([&](WorkerPort& worker) { worker.begin(start_); });
   carry_out(schedule_.begin(static_cast<int>(units), now()));
-  while (!round_done_) {
+  bool given_up = false;
+  while (!round_done_ && !given_up) {
     if (auto message = next_message()) handle(std::move(*message));
     if (now() - last_tick_ >= kTickSeconds) tick();
+    given_up = !round_done_ && options_.stop.stop_requested() && lanes() == 0;
   }
-  result_.units += units;
 
   // Only now: a unit that is leased a second time begins from the state that it had the first time.
-  for (size_t u = 0; u < round.units.size(); ++u) {
+  for (size_t u = 0; u < round.units.size() && !given_up; ++u) {
     Bytes& after = new_private_states_[u];
     if (after.empty())
       private_states_.erase(round.units[u].id);
     else
       private_states_[round.units[u].id] = std::move(after);
   }
+  if (!given_up) result_.units += units;
   start_.reset();
   for (Door* door : doors()) door->tell([](WorkerPort& worker) { worker.begin(nullptr); });
   // A unit that nobody waits for may still read the old state: then it keeps it, and we a copy.
@@ -277,6 +285,7 @@ void Coordinator::run_round(const Round& round) {
   } else {
     state_.shared = *shared;
   }
+  return !given_up;
 }
 
 // A tick may void claims. An update that is being added cannot be taken back, so none is voided

@@ -58,7 +58,9 @@ struct RunOptions {
   double checkpoint_seconds = 30;
   reduce::ScheduleOptions schedule = {};  ///< `attempt` and `round` are filled in here.
   std::optional<Resume> resume = {};      ///< Where to go on from.
-  std::stop_token stop = {};  ///< Asked between rounds; a checkpoint is written before stopping.
+  /// Asked between rounds, and within one while there is no worker; a checkpoint is written before
+  /// stopping.
+  std::stop_token stop = {};
   Observer* observer = nullptr;
   std::function<Traffic()> traffic = {};  ///< What went through transports so far; none: nothing.
 };
@@ -137,7 +139,7 @@ class Coordinator {
   std::optional<Message> next_message();
   void begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int64_t units);
   /// Computes one round everywhere and leaves its sum, blobs and private states in place.
-  void run_round(const reduce::Round& round);
+  bool run_round(const reduce::Round& round);
   void handle(Message message);
   void tick();
   void carry_out(const std::vector<reduce::Action>& actions);

@@ -326,6 +326,76 @@ TEST(Coordinator, StopsWhenAskedAndGoesOnToTheSameEnd) {
   for (size_t s = 0; s < 6; ++s) EXPECT_EQ(nlohmann::json::parse(lines[s])["superstep"], s);
 }
 
+// Begins a round, and is gone; then a stop is asked for.
+class Deserter : public WorkerPort {
+ public:
+  Deserter(Coordinator& coordinator, std::stop_source& stop)
+      : coordinator_(coordinator), stop_(stop), door_(coordinator.join(*this, 1)) {}
+  void begin(std::shared_ptr<const RoundStart> start) override {
+    if (!start || leaving_.joinable()) return;
+    leaving_ = std::jthread([this] {
+      coordinator_.leave(door_);
+      stop_.request_stop();
+    });
+  }
+  void grant(LeaseId, int, Bytes) override {}
+  void push(LeaseId) override {}
+  void drop(LeaseId) override {}
+  void stop() override {}
+
+ private:
+  Coordinator& coordinator_;
+  std::stop_source& stop_;
+  CoordinatorPort& door_;
+  std::jthread leaving_;
+};
+
+TEST(Coordinator, StopsWithinARoundThatNoWorkerIsLeftFor) {
+  const RunPath path;
+  const Sums program;
+  {
+    RunFolder folder = RunFolder::create(path.run());
+    std::stop_source stop;
+    Coordinator coordinator(program,
+                            {.folder = &folder, .job = "the job", .stop = stop.get_token()});
+    const Deserter deserter(coordinator, stop);
+    const RunResult result = coordinator.run();
+    EXPECT_FALSE(result.finished);
+    EXPECT_EQ(result.rounds, 0);
+    EXPECT_EQ(result.units, 0);
+    EXPECT_FALSE(newest_checkpoint(folder, "the job"));
+  }
+  std::stop_source stop;
+  {
+    RunFolder folder = RunFolder::open(path.run());
+    OnRound observer([&](const RoundDone& done) {
+      if (done.round.superstep == 2) stop.request_stop();
+    });
+    (void)run(
+        program, {2},
+        {.folder = &folder, .job = "the job", .stop = stop.get_token(), .observer = &observer});
+  }
+  {
+    RunFolder folder = RunFolder::open(path.run());
+    auto resume = newest_checkpoint(folder, "the job");
+    const RunResult result = run(program, {},
+                                 {.folder = &folder,
+                                  .job = "the job",
+                                  .resume = std::move(resume),
+                                  .stop = stop.get_token()});
+    EXPECT_FALSE(result.finished);
+    EXPECT_EQ(result.rounds, 0);
+  }
+  RunFolder folder = RunFolder::open(path.run());
+  auto resume = newest_checkpoint(folder, "the job");
+  ASSERT_TRUE(resume);
+  EXPECT_EQ(resume->last.superstep, 2);
+  const RunResult result =
+      run(program, {5}, {.folder = &folder, .job = "the job", .resume = std::move(resume)});
+  EXPECT_TRUE(result.finished);
+  program.expect_end(result.state);
+}
+
 // A stop that comes with the last round changes nothing: the job is done.
 TEST(Coordinator, DoesNotStopWhatIsDone) {
   const Sums program;
