@@ -38,13 +38,13 @@ class CommandTest(unittest.TestCase):
                 self.environment[name] = os.environ[name]
 
     def start(self, *arguments, **options):
-        """Starts the command; output goes to files so that no pipe can fill up."""
+        """Starts the command; output goes to files so that no pipe can fill up. `prefix`: what runs it."""
         out = open(self.folder / f"out-{time.monotonic_ns()}", "w+b")
         err = open(self.folder / f"err-{time.monotonic_ns()}", "w+b")
         self.addCleanup(out.close)
         self.addCleanup(err.close)
         process = subprocess.Popen(
-            [SUPERSTEP, *map(str, arguments)], cwd=self.folder, env=self.environment,
+            [*options.pop("prefix", []), SUPERSTEP, *map(str, arguments)], cwd=self.folder, env=self.environment,
             stdin=subprocess.DEVNULL, stdout=options.pop("stdout", out), stderr=err, **options)
         process.out, process.err = out, err
 

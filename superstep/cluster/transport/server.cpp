@@ -713,7 +713,9 @@ Status Server::Impl::ready(const std::shared_ptr<Session>& session, const wire::
 void Server::Impl::gone(const std::shared_ptr<Session>& session) {
   session->leave();
   const std::scoped_lock lock(mutex_);
-  if (sessions_.erase(session->id()) != 0 && !closing_) ++counts_.lost;
+  if (sessions_.erase(session->id()) == 0 || closing_) return;
+  ++counts_.lost;
+  log::warning("worker {} on {} is gone; its units go to others", session->id(), session->host());
 }
 
 std::shared_ptr<Server::Impl::Session> Server::Impl::session(int64_t id) const {
