@@ -258,6 +258,19 @@ bool reads_as_toml(std::string_view value, bool must_be_string) {
   }
 }
 
+/// A list as TOML; without brackets its elements are what stands between commas.
+std::string as_list(std::string_view value, Kind kind) {
+  if (value.starts_with('[')) return std::string(value);
+  if (kind != Kind::kTexts) return fmt::format("[{}]", value);
+  std::string list;
+  for (std::string_view rest = value;;) {
+    const size_t comma = rest.find(',');
+    list += toml_string(rest.substr(0, comma)) + ",";
+    if (comma == std::string_view::npos) return fmt::format("[{}]", list);
+    rest.remove_prefix(comma + 1);
+  }
+}
+
 /// The line `"section"."key" = value`.
 std::string as_toml(const std::vector<std::string>& path, std::string_view value) {
   std::string text;
@@ -316,9 +329,12 @@ void Document::set(std::string_view assignment) {
   const Field* field = section != nullptr && path.size() == 2 ? section->find(path[1]) : nullptr;
   const bool holds_text =
       field != nullptr && (field->kind == Kind::kText || field->kind == Kind::kChoice);
-  const std::string as_text = toml_string(value);
+  const bool holds_list = field != nullptr && (field->kind == Kind::kIntegers ||
+                                               field->kind == Kind::kNumbers ||
+                                               field->kind == Kind::kTexts);
+  const std::string given = holds_list ? as_list(value, field->kind) : std::string(value);
   const toml::table root = parsed(
-      as_toml(path, reads_as_toml(value, holds_text) ? value : std::string_view(as_text)), "--set");
+      as_toml(path, reads_as_toml(given, holds_text) ? given : toml_string(value)), "--set");
   Loader("--set", /*with_lines=*/false).load(root, names(), [this](std::string_view name) {
     return find(name);
   });

@@ -166,6 +166,12 @@ TEST(Document, SetTakesTomlOrAPlainString) {
   EXPECT_EQ(job.name, "2024");
   EXPECT_EQ(job.layers.at("1").epochs, 3);
   EXPECT_EQ(job.drop, (std::vector<std::string>{"a=b"}));
+  job.doc.set("pretrain.hidden=300, 200");
+  EXPECT_EQ(job.hidden, (std::vector<int64_t>{300, 200}));
+  job.doc.set("pretrain.hidden=100");
+  EXPECT_EQ(job.hidden, (std::vector<int64_t>{100}));
+  job.doc.set("data.drop=a b,c");
+  EXPECT_EQ(job.drop, (std::vector<std::string>{"a b", "c"}));
   job.doc.set("job.name=\"quoted\"");
   EXPECT_EQ(job.name, "quoted");
   job.doc.set("job.name=");
