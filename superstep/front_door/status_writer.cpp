@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <filesystem>
 
@@ -20,6 +19,7 @@ using namespace std::chrono_literals;
 constexpr auto kBetween = 1s;
 constexpr int kPageEvery = report::kReloadSeconds;  // writes of the status
 constexpr size_t kEvents = 100, kLost = 16;         // the newest are kept
+constexpr size_t kCurvePoints = 2000;
 
 report::MetricLine line_of(const cluster::RoundDone& done) {
   report::MetricLine line;
@@ -53,7 +53,7 @@ StatusWriter::StatusWriter(const cluster::RunFolder& folder, const Job& job)
   status_.attempt = folder.attempt();
   status_.started = unix_now();
   // A run that goes on shows what it came to before.
-  for (report::MetricLine& line : read_epochs(folder.path())) epochs_.push_back(std::move(line));
+  for (report::MetricLine& line : read_epochs(folder.path())) note_epoch(std::move(line));
   thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
 }
 
@@ -141,6 +141,7 @@ void StatusWriter::on_phase(const std::string& phase, int64_t epochs) {
   status_.epoch = 0;
   status_.epochs = epochs;
   status_.measures.clear();
+  pace_.begin_phase();
   status_.may_stop_early = phase == "finetune" && patience_ > 0;
 }
 
@@ -172,7 +173,17 @@ void StatusWriter::on_round(const cluster::RoundDone& done) {
   status_.transfer_seconds += done.transfer_seconds;
   status_.bytes_in += done.bytes_in;
   status_.bytes_out += done.bytes_out;
-  if (closes_epoch) epochs_.push_back(line_of(done));
+  if (closes_epoch) note_epoch(line_of(done));
+}
+
+void StatusWriter::note_epoch(report::MetricLine line) {
+  epochs_.push_back(std::move(line));
+  if (epochs_.size() <= kCurvePoints) return;
+  // Every second one, and the newest, are curve enough.
+  std::vector<report::MetricLine> kept;
+  for (size_t i = epochs_.size() % 2 ? 0 : 1; i < epochs_.size(); i += 2)
+    kept.push_back(std::move(epochs_[i]));
+  epochs_ = std::move(kept);
 }
 
 void StatusWriter::note(const char* what, int64_t worker, int64_t count) {

@@ -44,6 +44,7 @@ class StatusWriter : public TrainListener {
   void write_page();
   void write(const char* name, const std::string& text);
   void note_workers(const cluster::ClusterNow& now);
+  void note_epoch(report::MetricLine line);
   void note(const char* what, int64_t worker, int64_t count = 1);
 
   const cluster::RunFolder& folder_;

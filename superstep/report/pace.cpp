@@ -26,11 +26,11 @@ void Pace::add(const Superstep& done) {
   if (epochs_.size() > kEpochs) epochs_.pop_front();
   epoch_rows_ = 0;
   epoch_seconds_ = 0;
-  if (done.closes == "phase") {
-    epochs_.clear();
-    epochs_done_ = 0;
-    now_ = before_ = {};  // the next one costs something else
-  }
+}
+
+void Pace::begin_phase() {
+  epochs_.clear();
+  now_ = before_ = {};
 }
 
 std::optional<double> Pace::rows_per_second() const {

@@ -24,6 +24,8 @@ class Pace {
     bool trains = true;  ///< False: it only looks at rows.
   };
   void add(const Superstep& done);
+  /// What follows costs something else.
+  void begin_phase();
 
   /// Rows learned from so far.
   [[nodiscard]] int64_t rows() const { return rows_; }

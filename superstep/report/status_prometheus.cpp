@@ -70,7 +70,7 @@ void tell_measures(const Status& s, Exposition& to) {
 
 void tell_workers(const Status& s, Exposition& to) {
   double here = 0;
-  for (const WorkerStatus& worker : s.workers) here += worker.here ? 1 : 0;
+  for (const WorkerStatus& worker : s.workers) here += s.running() && worker.here ? 1 : 0;
   to.gauge("workers", "Workers that are here.", here);
   to.counter("workers_lost_total", "Workers that were lost.", static_cast<double>(s.workers_lost));
   if (here == 0) return;

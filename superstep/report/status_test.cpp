@@ -108,7 +108,7 @@ TEST(Status, TextSaysWhatIsGoingOn) {
 run         runs/digits/1 (digits), attempt 1; told 1.0 s ago
 model       dbn 64-32-10, replicas: 4
 phase       pretrain layer 1, 12 of 40 epochs done, superstep 1,480
-loss        0.25, error 12.50%; 0.5 on the rows to choose by
+loss        0.25, error 12.50% on the rows to learn from; 0.5 on the rows to choose by
 phase ends  in about 3 min 05 s
 speed       1,234 rows a second
 time        1 min 30 s in supersteps; threads computing 2 min 30 s, waiting 30.0 s (17%)
@@ -222,9 +222,16 @@ TEST(Status, ThePageOfAFinishedRunStaysAsItIs) {
 TEST(Timeline, CountsWorkWhereItWasDone) {
   Timeline timeline;
   timeline.add(7, 2, 0);
-  timeline.advance(3);          // one unit on each of two threads, told of at the end
-  timeline.add(7, 2, 4);        // 4 of 6 seconds: the last two of the three
-  EXPECT_EQ(timeline.busy(7), (std::vector<int64_t>{0, 100, 100, 0}));
+  timeline.advance(2);
+  timeline.add(7, 2, 3);  // evenly, 3 of 4 seconds
+  EXPECT_EQ(timeline.busy(7), (std::vector<int64_t>{75, 75, 0}));
+  for (const double second : {3, 4}) {
+    timeline.advance(second);
+    timeline.add(7, 2, 3);
+  }
+  timeline.advance(5);
+  timeline.add(7, 2, 9);  // a unit of 3 seconds on each thread, told of when it was done
+  EXPECT_EQ(timeline.busy(7), (std::vector<int64_t>{75, 75, 100, 100, 100, 0}));
   EXPECT_EQ(timeline.busy(8), (std::vector<int64_t>{}));
 }
 
@@ -235,7 +242,7 @@ TEST(Timeline, AWorkerIsThereFromItsFirstBinToItsLast) {
   timeline.advance(3.5);
   timeline.add(7, 1, 0.25);
   timeline.advance(5.5);
-  EXPECT_EQ(timeline.busy(7), (std::vector<int64_t>{-1, 0, 0, 25, -1, -1}));
+  EXPECT_EQ(timeline.busy(7), (std::vector<int64_t>{-1, 10, 10, 5, -1, -1}));
 }
 
 TEST(Timeline, BinsDoubleAndWorkIsKept) {
@@ -274,6 +281,8 @@ TEST(Pace, EstimatesFromEpochsLeftAndTheirMean) {
   pace.add({.epoch = 5, .closes = "superstep", .rows = 10, .seconds = 3});
   EXPECT_EQ(pace.seconds_left(10), 17);
   pace.add({.epoch = 5, .closes = "phase", .rows = 10, .seconds = 3});
+  EXPECT_EQ(pace.seconds_left(6), 0);
+  pace.begin_phase();
   EXPECT_FALSE(pace.seconds_left(10));  // of the next phase nothing is known
 }
 

@@ -30,6 +30,7 @@ std::string measures_text(const Status& s) {
            (value(error) ? fmt::format(", error {}", percent_text(*value(error))) : "");
   };
   std::string text = of("loss", "error");
+  if (!text.empty()) text += " on the rows to learn from";
   const std::string valid = of("valid_loss", "valid_error");
   if (!valid.empty()) text += fmt::format("{}{} on the rows to choose by", text.empty() ? "" : "; ", valid);
   return text;

@@ -31,12 +31,12 @@ class Timeline {
  private:
   struct Row {
     int64_t threads = 1;
-    double told = 0;                // of compute_seconds
+    double told = 0, at = 0;        // of compute_seconds, and when
     size_t first = 0, last = 0;     // bins in which it was here
     std::vector<double> seconds{};  // computing, by bin
   };
   void halve();
-  [[nodiscard]] size_t bin() const { return static_cast<size_t>(now_ / width_); }
+  [[nodiscard]] size_t bin(double at) const { return static_cast<size_t>(at / width_); }
   /// Seconds of a bin that have passed, times threads.
   [[nodiscard]] double room(const Row& row, size_t bin) const;
 
