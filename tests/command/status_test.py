@@ -154,7 +154,7 @@ class Status(CommandTest):
         self.run_command("status", self.run_folder, "--watch")
 
     def test_of_a_run_that_failed(self):
-        job = JOB | {"finetune": {"epochs": 5, "batch": 10, "learning_rate": 1e30,
+        job = JOB | {"finetune": {"epochs": 5, "batch": 10, "learning_rate": 1e6,
                                   "optimizer": "sgd"}}
         code, _, messages = self.finish(self.start_training(job, "--quiet"))
         self.assertEqual(code, 1)
