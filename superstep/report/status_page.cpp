@@ -17,10 +17,14 @@ namespace {
 constexpr int kWidth = 920, kLabel = 150, kRow = 18, kGap = 4;
 constexpr size_t kRows = 40;
 
-// A page that was left behind by a process that died shows that nothing comes any more.
+// When it was told: a page that a process left behind as it died shows that nothing comes any more.
 constexpr const char* kAgeScript = R"(<script>
 (() => {
   const told = document.getElementById("told"), seconds = Number(told.dataset.updated);
+  if (document.getElementById("state").textContent !== "running") {
+    told.textContent = new Date(1000 * seconds).toLocaleString();
+    return;
+  }
   const tell = () => {
     const age = Math.max(0, Math.round(Date.now() / 1000 - seconds));
     told.textContent = age + " s ago" + (age > 60 ? ": nothing since; is the run still there?" : "");
@@ -40,12 +44,12 @@ class TimelineSvg {
     label(fmt::format("worker {}{}", worker.worker, worker.here ? "" : " (lost)"), worker.host);
     for (size_t b = 0; b < worker.busy.size(); ++b) {
       if (worker.busy[b] < 0) continue;
-      out_ += fmt::format(
-          "<g><title>{}: {}% computing</title><rect class=\"there\" x=\"{:.1f}\" y=\"{}\" "
-          "width=\"{:.1f}\" height=\"{}\"/><rect class=\"busy\" x=\"{:.1f}\" y=\"{}\" width=\"{:.1f}\" "
-          "height=\"{}\" opacity=\"{:.2f}\"/></g>\n",
-          since(static_cast<double>(b) * status_.bin_seconds), worker.busy[b], x(b), y_, bin_width(),
-          kRow, x(b), y_, bin_width(), kRow, static_cast<double>(worker.busy[b]) / 100);
+      const double height = kRow * static_cast<double>(worker.busy[b]) / 100;
+      out_ += fmt::format("<g><title>{}: {}% computing</title>",
+                          since(static_cast<double>(b) * status_.bin_seconds), worker.busy[b]);
+      bar("there", b, kRow);
+      bar("busy", b, height);
+      out_ += "</g>\n";
     }
     for (const StatusEvent& event : status_.events)
       if (event.worker == worker.worker && event.what == "lost") mark(event, "lost");
@@ -77,6 +81,11 @@ class TimelineSvg {
   [[nodiscard]] double x(size_t bin) const {
     return kLabel + static_cast<double>(bin) * bin_width();
   }
+  void bar(const char* kind, size_t bin, double height) {
+    out_ += fmt::format(
+        "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>", kind, x(bin),
+        y_ + kRow - height, bin_width(), height);
+  }
   void label(const std::string& text, const std::string& more) {
     out_ += fmt::format("<text x=\"0\" y=\"{}\">{}<title>{}</title></text>\n", y_ + 13, escape(text),
                         escape(more));
@@ -104,7 +113,7 @@ std::string timeline(const Status& s) {
   for (size_t i = 0; i < std::min(s.workers.size(), kRows); ++i) svg.row(s.workers[i]);
   svg.leases();
   std::string body = fmt::format(
-      "<p>The fuller the colour, the more of its threads' time a worker computed; pale is waiting. "
+      "<p>The higher the bar, the more of its threads' time a worker computed; the rest is waiting. "
       "A column is {}. \u2715: a worker was lost, its units went to others. \u25b2: a unit was given to "
       "a second worker because the first was slow.</p>\n",
       human_seconds(s.bin_seconds));
@@ -144,7 +153,7 @@ std::string status_page(const Status& status, std::span<const MetricLine> metric
   if (!status.workers.empty())
     page.body += section("Workers", timeline(status) + table_html(workers_table(status, status.updated)));
   page.body += section("First-layer filters", filters_html(drawn));
-  page.body += "<footer>" + colophon() + "</footer>\n" + (status.running() ? kAgeScript : "");
+  page.body += "<footer>" + colophon() + "</footer>\n" + kAgeScript;
   return page_html(page);
 }
 

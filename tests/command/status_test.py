@@ -131,7 +131,8 @@ class Status(CommandTest):
         timeline = re.search(r'<svg class="timeline".*?</svg>', dom, re.DOTALL).group()
         self.assertEqual(timeline.count(" (lost)"), 1)
         self.assertIn('class="mark lost"', timeline)
-        self.assertRegex(timeline, r'class="busy"[^>]*opacity="(0\.[0-9]*[1-9]|1\.00)')
+        self.assertRegex(timeline, r'class="busy"[^>]*height="[0-9.]*[1-9]')
+        self.assertRegex(dom, r'<span id="told"[^>]*>[^<]*\d')
         self.assertRegex(dom, r'(?s)<h2>First-layer filters</h2>.*<img[^>]* src="data:image/png')
         self.assertGreater((self.folder / "status.png").stat().st_size, 10_000)
 
