@@ -137,8 +137,8 @@ struct StatusAnswer {
   std::string text;
   bool running = false;
 };
-/// `run`: its folder, or a folder of runs (its latest). docs/status.md says what the forms hold. Throws
-/// FileError, ConfigError or DataError where there is no run, no status, or a damaged one.
+/// `run`: its folder, or a folder of runs (its latest). docs/status.md says what the forms hold.
+/// Throws FileError, ConfigError or DataError where there is no run, no status, or a damaged one.
 StatusAnswer status(const std::string& run, StatusForm form = StatusForm::kText);
 
 /// Trains the run's job again, elsewhere, and compares the model files.

@@ -31,7 +31,7 @@ void add_status_options(CLI::App& command, StatusArguments& arguments) {
 }
 
 void show_status(const StatusArguments& arguments) {
-  const StatusForm form = !arguments.page.empty()  ? StatusForm::kPage
+  const StatusForm form = !arguments.page.empty() ? StatusForm::kPage
                           : arguments.json        ? StatusForm::kJson
                           : arguments.prometheus  ? StatusForm::kPrometheus
                                                   : StatusForm::kText;

@@ -53,10 +53,10 @@ struct WorkerNow {
   WorkerId worker = 0;
   std::string host{};
   int lanes = 1;
-  double silent_seconds = 0;         ///< Since it said something last.
-  std::vector<int64_t> replicas{};   ///< That it holds: WorkUnit::id.
-  int64_t units = 0;                 ///< Its results that counted.
-  double compute_seconds = 0;        ///< Summed over its lanes, whether the result counted or not.
+  double silent_seconds = 0;        ///< Since it said something last.
+  std::vector<int64_t> replicas{};  ///< That it holds: WorkUnit::id.
+  int64_t units = 0;                ///< Its results that counted.
+  double compute_seconds = 0;       ///< Summed over its lanes, whether the result counted or not.
 };
 
 /// Who computes, and what has become of the leases.

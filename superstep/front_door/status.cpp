@@ -44,17 +44,20 @@ report::Status read_status(const std::string& path) {
   if (!fs::exists(path)) throw FileError("{}: no such file or folder", path);
   const std::string run = find_run(path);
   if (run.empty())
-    throw ConfigError("{}: this folder holds no run (wanted job.toml in it, or a run in latest)", path);
+    throw ConfigError("{}: this folder holds no run (wanted job.toml in it, or a run in latest)",
+                      path);
   const std::string file = (fs::path(run) / kStatusFile).string();
   const bool finished = fs::exists(fs::path(run) / kModelFile);
   if (!fs::exists(file))
     throw ConfigError(
         "{}: no such file; {}", file,
-        finished ? "this run is finished, and was made before Superstep wrote one; see its report.html"
-                 : "this run never began, or was made before Superstep wrote one");
+        finished
+            ? "this run is finished, and was made before Superstep wrote one; see its report.html"
+            : "this run never began, or was made before Superstep wrote one");
   report::Status status = report::status_from_json(io::read_file(file), file);
   status.run = run;
-  if (status.running() && is_gone(status, unix_now())) status.state = finished ? "finished" : "lost";
+  if (status.running() && is_gone(status, unix_now()))
+    status.state = finished ? "finished" : "lost";
   return status;
 }
 

@@ -1,6 +1,6 @@
-// Tells how a run stands while it trains: status.json, at most once a second, and status.html, every
-// few seconds, in the run's folder. Both are written whole, by a thread of their own, so that the
-// training waits for no disk and a long superstep is no silence.
+// Tells how a run stands while it trains: status.json, at most once a second, and status.html,
+// every few seconds, in the run's folder. Both are written whole, by a thread of their own, so that
+// the training waits for no disk and a long superstep is no silence.
 //
 //   StatusWriter status(folder, job);
 //   status.on_model(...);  status.on_phase(...);  status.on_round(...);     // as a TrainListener

@@ -35,8 +35,8 @@ class AtomicFile {
 /// AtomicFile in one call.
 void write_file(const std::string& path, std::string_view bytes);
 
-/// The same for what is soon replaced again: nothing is synced, so the disk is not waited for. After
-/// a loss of power the file may hold anything.
+/// The same for what is soon replaced again: nothing is synced, so the disk is not waited for.
+/// After a loss of power the file may hold anything.
 void replace_file(const std::string& path, std::string_view bytes);
 
 /// A file that only grows, but can be cut back: metrics.jsonl. Made if it is not there. Each write

@@ -29,13 +29,13 @@ std::string page_html(const Page& page) {
 }
 
 std::string section(std::string_view title, std::string_view body) {
-  return body.empty()
-             ? ""
-             : fmt::format("<section>\n<h2>{}</h2>\n{}</section>\n", escape(title), body);
+  return body.empty() ? ""
+                      : fmt::format("<section>\n<h2>{}</h2>\n{}</section>\n", escape(title), body);
 }
 
 std::string colophon() {
-  return std::string("Written by Superstep. This page holds all that it shows and fetches nothing.") +
+  return std::string(
+             "Written by Superstep. This page holds all that it shows and fetches nothing.") +
          (embedded::uplot_js.empty() ? "" : " Charts: uPlot, MIT licence.");
 }
 

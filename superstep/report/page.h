@@ -1,4 +1,5 @@
-// The frame of a page that holds all it shows: style, scripts, and the policy that it fetches nothing.
+// The frame of a page that holds all it shows: style, scripts, and the policy that it fetches
+// nothing.
 #pragma once
 
 #include <string>

@@ -17,7 +17,7 @@ constexpr int64_t kVersion = 1;
 // Each list of fields serves both ways: f(name, field) writes the field or reads it.
 
 template <class T, class F>
-  requires std::same_as<std::remove_const_t<T>, WorkerStatus>
+requires std::same_as<std::remove_const_t<T>, WorkerStatus>
 void fields(T& worker, F f) {
   f("worker", worker.worker);
   f("host", worker.host);
@@ -31,7 +31,7 @@ void fields(T& worker, F f) {
 }
 
 template <class T, class F>
-  requires std::same_as<std::remove_const_t<T>, StatusEvent>
+requires std::same_as<std::remove_const_t<T>, StatusEvent>
 void fields(T& event, F f) {
   f("time", event.time);
   f("what", event.what);
@@ -40,7 +40,7 @@ void fields(T& event, F f) {
 }
 
 template <class T, class F>
-  requires std::same_as<std::remove_const_t<T>, Status>
+requires std::same_as<std::remove_const_t<T>, Status>
 void fields(T& status, F f) {
   f("state", status.state);
   f("message", status.message);
@@ -116,8 +116,10 @@ Status status_from_json(std::string_view text, std::string_view name) {
     const Json json = Json::parse(text);
     const auto version = json.at("version").get<int64_t>();
     if (version != kVersion)
-      throw DataError("{}: status of version {}, this program reads version {}; use the one that runs "
-                      "the job", name, version, kVersion);
+      throw DataError(
+          "{}: status of version {}, this program reads version {}; use the one that runs "
+          "the job",
+          name, version, kVersion);
     Status status;
     read_fields(json, status);
     return status;

@@ -29,13 +29,13 @@ struct WorkerStatus {
   int64_t units = 0;                ///< Its results that counted.
   double compute_seconds = 0;       ///< Summed over its threads.
   double heard = 0;                 ///< When it said something last, in Unix time.
-  std::vector<int64_t> busy{};      ///< Percent of its threads, a bin each; -1: not there (timeline.h).
+  std::vector<int64_t> busy{};  ///< Percent of its threads, a bin each; -1: not there (timeline.h).
 };
 
 /// Something that happened, for the timeline.
 struct StatusEvent {
-  double time = 0;     ///< Unix time.
-  std::string what{};  ///< "joined", "lost", "backup", "released".
+  double time = 0;      ///< Unix time.
+  std::string what{};   ///< "joined", "lost", "backup", "released".
   int64_t worker = -1;  ///< -1: of no one worker.
   int64_t count = 1;
 };
@@ -51,23 +51,25 @@ struct Status {
   double started = 0, updated = 0;  ///< Unix time of this attempt's begin, and of this status.
   std::string model{};              ///< "dbn 64-256-128-10".
   int64_t replicas = 0;
-  std::string phase{};           ///< Empty before the first superstep.
-  int64_t epoch = 0, epochs = 0;  ///< Epochs of the phase that are done, and that there are at most.
-  int64_t superstep = 0;          ///< Supersteps of the job that are done.
-  std::map<std::string, double> measures{};  ///< The newest loss, error, valid_loss ... of the phase.
-  int64_t rows = 0;                          ///< Learned from.
-  std::optional<double> rows_per_second{};   ///< Lately.
-  double seconds = 0;                        ///< In supersteps, on the wall.
+  std::string phase{};  ///< Empty before the first superstep.
+  int64_t epoch = 0,
+          epochs = 0;     ///< Epochs of the phase that are done, and that there are at most.
+  int64_t superstep = 0;  ///< Supersteps of the job that are done.
+  std::map<std::string, double>
+      measures{};    ///< The newest loss, error, valid_loss ... of the phase.
+  int64_t rows = 0;  ///< Learned from.
+  std::optional<double> rows_per_second{};       ///< Lately.
+  double seconds = 0;                            ///< In supersteps, on the wall.
   double compute_seconds = 0, wait_seconds = 0;  ///< Summed over threads; moving counts as waiting.
   double transfer_seconds = 0;  ///< Of transfers over a network, summed; several run at once.
-  int64_t bytes_in = 0, bytes_out = 0;      ///< Seen from the coordinator; 0 in one process.
+  int64_t bytes_in = 0, bytes_out = 0;         ///< Seen from the coordinator; 0 in one process.
   std::optional<double> phase_seconds_left{};  ///< At most, where it may stop early.
   bool may_stop_early = false;
   std::map<std::string, int64_t> leases{};  ///< granted, released, backups ...: docs/cluster.md.
   int64_t workers_lost = 0;
   std::vector<WorkerStatus> workers{};  ///< Those that are here, and the last that were lost.
-  double bin_seconds = 1;               ///< Of WorkerStatus::busy; the first bin begins at `started`.
-  std::vector<StatusEvent> events{};    ///< The last ones.
+  double bin_seconds = 1;             ///< Of WorkerStatus::busy; the first bin begins at `started`.
+  std::vector<StatusEvent> events{};  ///< The last ones.
 
   [[nodiscard]] bool running() const { return state == "running"; }
 };
@@ -89,7 +91,8 @@ std::string status_text(const Status& status, double now);
 std::string status_prometheus(const Status& status);
 
 /// A page that holds all it shows, and loads itself again while the run goes on; its links name
-/// files beside it. `metrics`: for curves, the lines that close epochs; `drawn`: first-layer filters.
+/// files beside it. `metrics`: for curves, the lines that close epochs; `drawn`: first-layer
+/// filters.
 std::string status_page(const Status& status, std::span<const MetricLine> metrics,
                         const OverTraining& drawn);
 /// Seconds after which the page loads itself again.

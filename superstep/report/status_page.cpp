@@ -65,12 +65,17 @@ class TimelineSvg {
   std::string take() {
     const double end = static_cast<double>(bins_) * status_.bin_seconds;
     for (const double part : {0.0, 0.5, 1.0})
-      out_ += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n",
-                          kLabel + part * (kWidth - kLabel), y_ + 14,
-                          part == 0 ? "start" : part == 1 ? "end" : "middle", since(part * end));
-    return fmt::format("<svg class=\"timeline\" viewBox=\"0 0 {} {}\" role=\"img\" "
-                       "aria-label=\"who computed when\">\n{}</svg>\n",
-                       kWidth, y_ + 20, out_);
+      out_ +=
+          fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>\n",
+                      kLabel + part * (kWidth - kLabel), y_ + 14,
+                      part == 0   ? "start"
+                      : part == 1 ? "end"
+                                  : "middle",
+                      since(part * end));
+    return fmt::format(
+        "<svg class=\"timeline\" viewBox=\"0 0 {} {}\" role=\"img\" "
+        "aria-label=\"who computed when\">\n{}</svg>\n",
+        kWidth, y_ + 20, out_);
   }
 
  private:
@@ -83,20 +88,22 @@ class TimelineSvg {
   }
   void bar(const char* kind, size_t bin, double height) {
     out_ += fmt::format(
-        "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>", kind, x(bin),
-        y_ + kRow - height, bin_width(), height);
+        "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>", kind,
+        x(bin), y_ + kRow - height, bin_width(), height);
   }
   void label(const std::string& text, const std::string& more) {
-    out_ += fmt::format("<text x=\"0\" y=\"{}\">{}<title>{}</title></text>\n", y_ + 13, escape(text),
-                        escape(more));
+    out_ += fmt::format("<text x=\"0\" y=\"{}\">{}<title>{}</title></text>\n", y_ + 13,
+                        escape(text), escape(more));
   }
   void mark(const StatusEvent& event, const std::string& kind) {
     const double bin = (event.time - status_.started) / status_.bin_seconds;
-    const double at = kLabel + std::clamp(bin / static_cast<double>(bins_), 0.0, 1.0) * (kWidth - kLabel);
-    out_ += fmt::format("<text class=\"mark {}\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}"
-                        "<title>{} {} after {}</title></text>\n",
-                        escape(kind), at, y_ + 14, kind == "backup" ? "\u25b2" : "\u2715", event.count,
-                        escape(event.what), since(event.time - status_.started));
+    const double at =
+        kLabel + std::clamp(bin / static_cast<double>(bins_), 0.0, 1.0) * (kWidth - kLabel);
+    out_ += fmt::format(
+        "<text class=\"mark {}\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\">{}"
+        "<title>{} {} after {}</title></text>\n",
+        escape(kind), at, y_ + 14, kind == "backup" ? "\u25b2" : "\u2715", event.count,
+        escape(event.what), since(event.time - status_.started));
   }
 
   const Status& status_;
@@ -113,8 +120,10 @@ std::string timeline(const Status& s) {
   for (size_t i = 0; i < std::min(s.workers.size(), kRows); ++i) svg.row(s.workers[i]);
   svg.leases();
   std::string body = fmt::format(
-      "<p>The higher the bar, the more of its threads' time a worker computed; the rest is waiting. "
-      "A column is {}. \u2715: a worker was lost, its units went to others. \u25b2: a unit was given to "
+      "<p>The higher the bar, the more of its threads' time a worker computed; the rest is "
+      "waiting. "
+      "A column is {}. \u2715: a worker was lost, its units went to others. \u25b2: a unit was "
+      "given to "
       "a second worker because the first was slow.</p>\n",
       human_seconds(s.bin_seconds));
   if (s.workers.size() > kRows)
@@ -124,7 +133,8 @@ std::string timeline(const Status& s) {
 
 std::string opening(const Status& s) {
   std::string out = fmt::format(
-      "<header>\n<h1>{}</h1>\n<p class=\"answer\"><strong id=\"state\">{}</strong> <span id=\"told\" "
+      "<header>\n<h1>{}</h1>\n<p class=\"answer\"><strong id=\"state\">{}</strong> <span "
+      "id=\"told\" "
       "data-updated=\"{:.0f}\"></span></p>\n<dl class=\"facts\">\n",
       escape(s.job), escape(s.state), s.updated);
   for (const auto& [label, value] : status_facts(s, s.updated))
@@ -132,8 +142,10 @@ std::string opening(const Status& s) {
       out += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(label), escape(value));
   out += "</dl>\n<p>";
   if (s.state == "finished") out += "<a href=\"report.html\">report</a> \u00b7 ";
-  return out + "<a href=\"metrics.jsonl\">metrics.jsonl</a> \u00b7 <a href=\"status.json\">status.json</a>"
-               "</p>\n</header>\n";
+  return out +
+         "<a href=\"metrics.jsonl\">metrics.jsonl</a> \u00b7 <a "
+         "href=\"status.json\">status.json</a>"
+         "</p>\n</header>\n";
 }
 
 std::string charts(std::span<const MetricLine> metrics) {
@@ -151,7 +163,8 @@ std::string status_page(const Status& status, std::span<const MetricLine> metric
     page.head = fmt::format("<meta http-equiv=\"refresh\" content=\"{}\">\n", kReloadSeconds);
   page.body = opening(status) + section("Curves", charts(metrics));
   if (!status.workers.empty())
-    page.body += section("Workers", timeline(status) + table_html(workers_table(status, status.updated)));
+    page.body +=
+        section("Workers", timeline(status) + table_html(workers_table(status, status.updated)));
   page.body += section("First-layer filters", filters_html(drawn));
   page.body += "<footer>" + colophon() + "</footer>\n" + kAgeScript;
   return page_html(page);

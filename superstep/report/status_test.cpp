@@ -42,16 +42,17 @@ Status made_up() {
   s.phase_seconds_left = 185;
   s.leases = {{"granted", 1500}, {"released", 2}, {"backups", 0}};
   s.workers_lost = 1;
-  s.workers = {{.worker = 0,
-                .host = "node-1",
-                .threads = 2,
-                .here = true,
-                .replicas = {0, 2},
-                .units = 1000,
-                .compute_seconds = 100,
-                .heard = kStarted + 99,
-                .busy = {50, 100}},
-               {.worker = 1, .host = "node-2", .here = false, .heard = kStarted + 40, .busy = {30, -1}}};
+  s.workers = {
+      {.worker = 0,
+       .host = "node-1",
+       .threads = 2,
+       .here = true,
+       .replicas = {0, 2},
+       .units = 1000,
+       .compute_seconds = 100,
+       .heard = kStarted + 99,
+       .busy = {50, 100}},
+      {.worker = 1, .host = "node-2", .here = false, .heard = kStarted + 40, .busy = {30, -1}}};
   s.bin_seconds = 60;
   s.events = {{.time = kStarted + 41, .what = "lost", .worker = 1},
               {.time = kStarted + 41, .what = "released", .worker = -1, .count = 2},
@@ -134,8 +135,9 @@ TEST(Status, TextIsHonestAboutTheEndOfAPhase) {
 TEST(Status, ALostRunSaysHowToGoOn) {
   Status s = made_up();
   s.state = "lost";
-  EXPECT_TRUE(has(status_text(s, kStarted + 200),
-                  "process 4711 on node-1 is gone; go on with: superstep train runs/digits/1 --resume"));
+  EXPECT_TRUE(
+      has(status_text(s, kStarted + 200),
+          "process 4711 on node-1 is gone; go on with: superstep train runs/digits/1 --resume"));
 }
 
 /// The rules of the text format: HELP and TYPE once a metric, before its samples, which stand
@@ -177,11 +179,13 @@ void check_exposition(const std::string& text) {
 TEST(Status, PrometheusMetricsKeepTheRules) {
   const std::string text = status_prometheus(made_up());
   check_exposition(text);
-  EXPECT_TRUE(has(text, "# TYPE superstep_rows_total counter\n"
-                        "superstep_rows_total{job=\"digits\",run=\"runs/digits/1\"} 123456\n"))
+  EXPECT_TRUE(has(text,
+                  "# TYPE superstep_rows_total counter\n"
+                  "superstep_rows_total{job=\"digits\",run=\"runs/digits/1\"} 123456\n"))
       << text;
   EXPECT_TRUE(has(text, "state=\"running\"} 1\n"));
-  EXPECT_TRUE(has(text, "superstep_loss{job=\"digits\",run=\"runs/digits/1\",rows=\"valid\"} 0.5\n"));
+  EXPECT_TRUE(
+      has(text, "superstep_loss{job=\"digits\",run=\"runs/digits/1\",rows=\"valid\"} 0.5\n"));
   EXPECT_TRUE(has(text, "worker=\"0\",host=\"node-1\"} 1000\n"));
 }
 

@@ -32,7 +32,8 @@ std::string measures_text(const Status& s) {
   std::string text = of("loss", "error");
   if (!text.empty()) text += " on the rows to learn from";
   const std::string valid = of("valid_loss", "valid_error");
-  if (!valid.empty()) text += fmt::format("{}{} on the rows to choose by", text.empty() ? "" : "; ", valid);
+  if (!valid.empty())
+    text += fmt::format("{}{} on the rows to choose by", text.empty() ? "" : "; ", valid);
   return text;
 }
 
@@ -49,16 +50,18 @@ std::string holds_text(const WorkerStatus& worker) {
   const size_t n = worker.replicas.size();
   if (!worker.here) return "lost";
   if (n == 0) return "-";
-  return fmt::format("{} {}{}", n == 1 ? "replica" : "replicas",
-                     fmt::join(worker.replicas.begin(),
-                               worker.replicas.begin() + static_cast<long>(std::min(n, kShown)), ","),
-                     n > kShown ? fmt::format(" and {} more", n - kShown) : "");
+  return fmt::format(
+      "{} {}{}", n == 1 ? "replica" : "replicas",
+      fmt::join(worker.replicas.begin(),
+                worker.replicas.begin() + static_cast<long>(std::min(n, kShown)), ","),
+      n > kShown ? fmt::format(" and {} more", n - kShown) : "");
 }
 
 std::string leases_text(const Status& s) {
   std::string text;
   for (const auto& [name, count] : s.leases)
-    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", with_commas(count), name);
+    if (count > 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", with_commas(count), name);
   return text;
 }
 
@@ -82,18 +85,18 @@ std::vector<std::pair<std::string, std::string>> status_facts(const Status& s, d
   if (s.rows_per_second)
     fact("speed", fmt::format("{} rows a second", with_commas(std::llround(*s.rows_per_second))));
   const double lanes = s.compute_seconds + s.wait_seconds;
-  fact("time", fmt::format("{} in supersteps; threads computing {}, waiting {}{}",
-                           human_seconds(s.seconds), human_seconds(s.compute_seconds),
-                           human_seconds(s.wait_seconds),
-                           lanes > 0 ? fmt::format(" ({:.0f}%)", 100 * s.wait_seconds / lanes) : ""));
+  fact("time",
+       fmt::format("{} in supersteps; threads computing {}, waiting {}{}", human_seconds(s.seconds),
+                   human_seconds(s.compute_seconds), human_seconds(s.wait_seconds),
+                   lanes > 0 ? fmt::format(" ({:.0f}%)", 100 * s.wait_seconds / lanes) : ""));
   if (s.bytes_in + s.bytes_out > 0)
     fact("moved", fmt::format("{} in, {} out; transfers took {} together", human_bytes(s.bytes_in),
                               human_bytes(s.bytes_out), human_seconds(s.transfer_seconds)));
   fact("leases", leases_text(s));
   const auto here = std::ranges::count_if(s.workers, &WorkerStatus::here);
-  fact("workers", fmt::format("{}{}", here,
-                              s.workers_lost ? fmt::format("; {} lost", with_commas(s.workers_lost))
-                                             : ""));
+  fact("workers",
+       fmt::format("{}{}", here,
+                   s.workers_lost ? fmt::format("; {} lost", with_commas(s.workers_lost)) : ""));
   return facts;
 }
 
@@ -108,7 +111,8 @@ Table workers_table(const Status& s, double now) {
 
 std::string status_text(const Status& s, double now) {
   std::string out = s.state + "\n";
-  for (const auto& [label, text] : status_facts(s, now)) out += fmt::format("{:<11} {}\n", label, text);
+  for (const auto& [label, text] : status_facts(s, now))
+    out += fmt::format("{:<11} {}\n", label, text);
   if (s.workers.empty()) return out;
   Table table = workers_table(s, now);
   table.rows.insert(table.rows.begin(), table.headers);

@@ -30,7 +30,8 @@ void Timeline::add(int64_t worker, int64_t threads, double compute_seconds) {
   const auto [found, is_new] = rows_.try_emplace(worker);
   Row& row = found->second;
   if (is_new)
-    row = {.threads = threads, .at = now_, .first = bin(now_), .seconds = std::vector<double>(kBins)};
+    row = {
+        .threads = threads, .at = now_, .first = bin(now_), .seconds = std::vector<double>(kBins)};
   double left = compute_seconds - row.told;
   const double begin = row.at, span = now_ - begin;
   row.told = compute_seconds;
