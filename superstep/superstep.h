@@ -130,6 +130,17 @@ void write_job(const std::string& path, const std::string& text);
 std::string describe(const std::string& path, const std::vector<std::string>& assignments,
                      bool json);
 
+/// How a run stands, from the files in its folder: while it trains, on any engine or machine, or
+/// afterwards.
+enum class StatusForm { kText, kJson, kPrometheus, kPage };
+struct StatusAnswer {
+  std::string text;
+  bool running = false;
+};
+/// `run`: its folder, or a folder of runs (its latest). docs/status.md says what the forms hold.
+/// Throws FileError, ConfigError or DataError where there is no run, no status, or a damaged one.
+StatusAnswer status(const std::string& run, StatusForm form = StatusForm::kText);
+
 /// Trains the run's job again, elsewhere, and compares the model files.
 struct VerifyResult {
   bool same = false;

@@ -16,6 +16,7 @@
 #include "superstep/base/log.h"
 #include "superstep/cli/cluster_verbs.h"
 #include "superstep/cli/signals.h"
+#include "superstep/cli/status_verb.h"
 #include "superstep/cli/training_view.h"
 #include "superstep/superstep.h"
 
@@ -253,6 +254,17 @@ int main(int argc, char** argv) {
     std::cout << (describe_defaults ? Job().document.to_toml()
                                     : describe(describe_path, describe_assignments, describe_json));
   });
+
+  auto* status_command = app.add_subcommand(
+      "status", "How a run stands: while it trains, on any engine or machine, or afterwards");
+  status_command->footer(
+      "Examples:  superstep status runs/digits --watch\n"
+      "           superstep status runs/digits/1 --json\n"
+      "           superstep status runs/digits/1 --prometheus > textfile/digits.prom\n"
+      "A run keeps such a page fresh by itself: status.html in its folder.");
+  cli::StatusArguments status_arguments;
+  cli::add_status_options(*status_command, status_arguments);
+  status_command->callback([&] { cli::show_status(status_arguments); });
 
   auto* verify_command =
       app.add_subcommand("verify", "Train a run's job again and compare the bytes of the models");

@@ -15,6 +15,7 @@ using std::chrono::steady_clock;
 
 // How long the coordinator sleeps when nothing is said; its clock ticks at least as often.
 constexpr double kTickSeconds = 0.5;
+constexpr double kTellSeconds = 1;
 
 double clock_seconds() {
   return std::chrono::duration<double>(steady_clock::now().time_since_epoch()).count();
@@ -200,7 +201,8 @@ RunResult Coordinator::run() {
                          .compute_seconds = compute_seconds_,
                          .lanes = lanes(),
                          .bytes_in = after.in - before.in,
-                         .bytes_out = after.out - before.out};
+                         .bytes_out = after.out - before.out,
+                         .transfer_seconds = after.seconds - before.seconds};
     before = after;
     if (options_.folder) options_.folder->append_metrics(metrics_line(done));
     if (options_.observer) options_.observer->on_round(done);
@@ -214,6 +216,7 @@ RunResult Coordinator::run() {
     if (next && checkpointer_) checkpointer_->offer(state_, private_states_, *round);
     last = std::exchange(round, std::move(next));
   }
+  tell_cluster(/*due=*/true);
   result_.finished = !round;
   result_.state = std::move(state_);
   result_.counters = schedule_.counters();
@@ -264,6 +267,7 @@ bool Coordinator::run_round(const Round& round) {
     if (auto message = next_message()) handle(std::move(*message));
     if (now() - last_tick_ >= kTickSeconds) tick();
     given_up = !round_done_ && options_.stop.stop_requested() && lanes() == 0;
+    tell_cluster(/*due=*/false);
   }
 
   // Only now: a unit that is leased a second time begins from the state that it had the first time.
@@ -286,6 +290,26 @@ bool Coordinator::run_round(const Round& round) {
     state_.shared = *shared;
   }
   return !given_up;
+}
+
+void Coordinator::tell_cluster(bool due) {
+  if (!options_.observer || (!due && now() - last_told_ < kTellSeconds)) return;
+  last_told_ = now();
+  ClusterNow told{.lost = lost_, .leases = schedule_.counters()};
+  for (const reduce::Member& member : schedule_.members()) {
+    const Work& work = work_[member.worker];
+    WorkerNow worker{.worker = member.worker,
+                     .host = member.host,
+                     .lanes = member.lanes,
+                     .silent_seconds = last_told_ - member.heard,
+                     .units = work.units,
+                     .compute_seconds = work.compute_seconds};
+    if (start_)
+      for (const int unit : member.units)
+        worker.replicas.push_back(start_->round.units.at(static_cast<size_t>(unit)).id);
+    told.workers.push_back(std::move(worker));
+  }
+  options_.observer->on_cluster(told);
 }
 
 // A tick may void claims. An update that is being added cannot be taken back, so none is voided
@@ -320,11 +344,14 @@ void Coordinator::handle(Message message) {
               std::erase_if(claimed_,
                             [&](const auto& c) { return c.second.worker == left.worker; });
             }
+            work_.erase(left.worker);
+            ++lost_;
             carry_out(schedule_.on(reduce::Lost{left.worker}, now()));
           },
           [&](NoticeMessage& said) {
             const auto lease = said.notice.lease;
             const auto digest = said.notice.digest;
+            work_[said.worker].compute_seconds += said.notice.compute_seconds;
             notices_[lease] = std::move(said.notice);
             carry_out(schedule_.on(reduce::Noticed{said.worker, lease, digest}, now()));
           },
@@ -350,6 +377,7 @@ void Coordinator::handle(Message message) {
                 new_private_states_.at(static_cast<size_t>(unit)) = std::move(notice.private_state);
               }
               compute_seconds_ += notice.compute_seconds;
+              ++work_[arrived.worker].units;
             }
             carry_out(actions);
           },

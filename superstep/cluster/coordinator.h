@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,6 +40,7 @@ struct RoundDone {
   int lanes = 0;
   /// What went through transports, in bytes; 0 in one process, where nothing is moved.
   int64_t bytes_in = 0, bytes_out = 0;
+  double transfer_seconds = 0;  ///< Of the transfers of tensors, summed; several run at once.
 
   /// What the lanes did not compute in: waiting for units, summing, moving the state.
   [[nodiscard]] double wait_seconds() const {
@@ -46,10 +48,30 @@ struct RoundDone {
   }
 };
 
+/// A worker as the coordinator sees it.
+struct WorkerNow {
+  WorkerId worker = 0;
+  std::string host{};
+  int lanes = 1;
+  double silent_seconds = 0;        ///< Since it said something last.
+  std::vector<int64_t> replicas{};  ///< That it holds: WorkUnit::id.
+  int64_t units = 0;                ///< Its results that counted.
+  double compute_seconds = 0;       ///< Summed over its lanes, whether the result counted or not.
+};
+
+/// Who computes, and what has become of the leases.
+struct ClusterNow {
+  std::vector<WorkerNow> workers{};  ///< Those that are here, by number.
+  int64_t lost = 0;                  ///< Workers that left or were expelled before the end.
+  reduce::ScheduleCounters leases{};
+};
+
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_round(const RoundDone&) {}
+  /// About once a second, within rounds too, and at the end.
+  virtual void on_cluster(const ClusterNow&) {}
 };
 
 struct RunOptions {
@@ -144,6 +166,8 @@ class Coordinator {
   void tick();
   void carry_out(const std::vector<reduce::Action>& actions);
   void add_update(WorkerId worker, LeaseId lease, ParamSet& update, int64_t weight);
+  /// Tells the observer who computes, at most once a second unless it is `due`.
+  void tell_cluster(bool due);
   [[noreturn]] void rethrow(const FailedMessage& failed) const;
   [[nodiscard]] double now() const;
   [[nodiscard]] int lanes();
@@ -152,7 +176,7 @@ class Coordinator {
   RunOptions options_;
   reduce::Schedule schedule_;
   std::unique_ptr<Checkpointer> checkpointer_;
-  double started_, last_tick_ = 0;
+  double started_, last_tick_ = 0, last_told_ = -std::numeric_limits<double>::infinity();
 
   // Shared with the threads of workers.
   std::mutex mutex_;
@@ -172,6 +196,12 @@ class Coordinator {
   std::unordered_map<LeaseId, int> units_of_leases_;
   std::vector<Bytes> blobs_;
   double compute_seconds_ = 0;
+  struct Work {
+    int64_t units = 0;
+    double compute_seconds = 0;
+  };
+  std::map<WorkerId, Work> work_;  // of the workers that are here
+  int64_t lost_ = 0;
   bool round_done_ = false;
   RunResult result_;
 };

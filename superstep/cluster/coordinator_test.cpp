@@ -478,5 +478,31 @@ TEST(Coordinator, WritesCheckpointsBesideTheTraining) {
   EXPECT_EQ(path.metrics().size(), 50U);
 }
 
+TEST(Coordinator, TellsWhoComputesAndWhoWasLost) {
+  const Sums program;
+  ClusterNow last;
+  class Keep : public Observer {
+   public:
+    explicit Keep(ClusterNow& kept) : kept_(kept) {}
+    void on_cluster(const ClusterNow& now) override { kept_ = now; }
+
+   private:
+    ClusterNow& kept_;
+  } observer(last);
+  Coordinator coordinator(program, {.schedule = calm(), .observer = &observer});
+  Worker gone(program, 1), worker(program, 2);
+  coordinator.leave(coordinator.join(gone, 1, "node-1"));
+  worker.connect(coordinator.join(worker, 2, "node-2"));
+  const RunResult result = coordinator.run();
+  EXPECT_EQ(last.lost, 1);
+  ASSERT_EQ(last.workers.size(), 1U);
+  EXPECT_EQ(last.workers[0].host, "node-2");
+  EXPECT_EQ(last.workers[0].lanes, 2);
+  EXPECT_EQ(last.workers[0].units, result.units);
+  EXPECT_GT(last.workers[0].compute_seconds, 0);
+  EXPECT_TRUE(last.workers[0].replicas.empty());
+  EXPECT_EQ(last.leases.granted, result.counters.granted);
+}
+
 }  // namespace
 }  // namespace superstep::cluster

@@ -41,9 +41,10 @@ struct Notice {
   double compute_seconds = 0;
 };
 
-/// Bytes that went through a transport, seen from the coordinator.
+/// What went through a transport, seen from the coordinator.
 struct Traffic {
-  int64_t in = 0, out = 0;
+  int64_t in = 0, out = 0;  ///< Bytes.
+  double seconds = 0;       ///< Of the transfers of tensors, summed; several run at once.
 };
 
 /// What a coordinator says to one worker. Calls return at once and may come from any thread.

@@ -6,6 +6,7 @@
 #include "superstep/front_door/run_report.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/front_door/stages.h"
+#include "superstep/front_door/status_writer.h"
 #include "superstep/front_door/train_on.h"
 #include "superstep/front_door/training_pictures.h"
 #include "superstep/io/file.h"
@@ -21,28 +22,32 @@ using cluster::RunFolder;
 // learns.
 class PhaseTeller : public cluster::Observer {
  public:
-  PhaseTeller(TrainListener* listener, const training::NetworkProgram& program,
-              front_door::TrainingPictures& pictures)
-      : listener_(listener), program_(program), pictures_(pictures) {}
+  PhaseTeller(TrainListener* listener, front_door::StatusWriter& status,
+              const training::NetworkProgram& program, front_door::TrainingPictures& pictures)
+      : listener_(listener), status_(status), program_(program), pictures_(pictures) {}
   void enter(const std::string& phase) {
-    if (!listener_ || phase == phase_) return;
+    if (phase == phase_) return;
     phase_ = phase;
-    listener_->on_phase(phase, program_.epochs(phase));
+    status_.on_phase(phase, program_.epochs(phase));
+    if (listener_) listener_->on_phase(phase, program_.epochs(phase));
   }
   void on_round(const cluster::RoundDone& done) override {
     enter(done.round.phase);
     compute_seconds_ += done.compute_seconds;
     wait_seconds_ += done.wait_seconds();
+    status_.on_round(done);
     if (listener_) listener_->on_round(done);
     if (done.report.event != "superstep")
       pictures_.draw(done.round.phase, done.round.epoch + 1, done.report.event == "phase",
                      done.state.shared);
   }
+  void on_cluster(const cluster::ClusterNow& now) override { status_.on_cluster(now); }
   [[nodiscard]] double compute_seconds() const { return compute_seconds_; }
   [[nodiscard]] double wait_seconds() const { return wait_seconds_; }
 
  private:
   TrainListener* listener_;
+  front_door::StatusWriter& status_;
   const training::NetworkProgram& program_;
   front_door::TrainingPictures& pictures_;
   std::string phase_;
@@ -105,13 +110,27 @@ void make_paths_absolute(Job& job) {
   job.data.dir = fs::absolute(job.data.dir.empty() ? "." : job.data.dir).lexically_normal();
 }
 
-TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions& options) {
+namespace {
+
+// The folder of a run that is being trained, and what tells of it there; empty until there is one.
+struct Run {
+  std::optional<RunFolder> folder;
+  std::optional<StatusWriter> status;
+
+  void open(const Job& job, bool resume) {
+    folder.emplace(open_run(job, resume));
+    status.emplace(*folder, job);
+  }
+};
+
+TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
+                     const TrainOptions& options) {
+  std::optional<RunFolder>& folder = run.folder;
   const auto started = std::chrono::steady_clock::now();
   job.numerics.use();
   make_paths_absolute(job);
   // A run that goes on is claimed before anything else, a new one once nothing can be wrong with it.
-  std::optional<RunFolder> folder;
-  if (options.resume) folder.emplace(open_run(job, true));
+  if (options.resume) run.open(job, true);
   const std::unique_ptr<engines::Engine> engine = make_engine(folder ? folder->attempt() : 1);
   Prepared prepared = prepare(job);
   if (options.listener) options.listener->on_data(prepared.summary);
@@ -121,7 +140,7 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
   program.resolve(job.pretrain, job.finetune);
   const Bytes identity = identity_of(job, prepared);
 
-  if (!folder) folder.emplace(open_run(job, false));
+  if (!folder) run.open(job, false);
   // A resumed run lacks it where the first attempt was killed before it came to write it.
   if (!options.resume || !fs::exists(folder->file(kJobFile)))
     io::write_file(folder->file(kJobFile), job.document.to_toml());
@@ -142,17 +161,18 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
   const bool resumed = run_options.resume.has_value();
   if (resumed) result.first_superstep = run_options.resume->last.superstep + 1;
 
-  if (options.listener)
-    options.listener->on_model({.kind = job.model.kind,
-                                .shape = prepared.model->network().describe(),
-                                .numbers = prepared.model->network().layout()->count(),
-                                .replicas = job.reduce.replicas,
-                                .threads = engine->threads(),
-                                .isa = job.numerics.isa,
-                                .resumed = resumed,
-                                .superstep = result.first_superstep});
+  const ModelSummary summary{.kind = job.model.kind,
+                             .shape = prepared.model->network().describe(),
+                             .numbers = prepared.model->network().layout()->count(),
+                             .replicas = job.reduce.replicas,
+                             .threads = engine->threads(),
+                             .isa = job.numerics.isa,
+                             .resumed = resumed,
+                             .superstep = result.first_superstep};
+  run.status->on_model(summary);
+  if (options.listener) options.listener->on_model(summary);
   TrainingPictures pictures(prepared, folder->file(kPictureFolder));
-  PhaseTeller teller(options.listener, program, pictures);
+  PhaseTeller teller(options.listener, *run.status, program, pictures);
   run_options.observer = &teller;
   const engines::EngineResult done =
       engine->run(program, train_stage(job, prepared), std::move(run_options));
@@ -181,6 +201,20 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
   folder->check_claim();
   io::write_file(result.model, model);
   return result;
+}
+
+}  // namespace
+
+TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions& options) {
+  Run run;
+  try {
+    TrainResult result = train_in(run, make_engine, job, options);
+    run.status->end(result.finished ? "finished" : "stopped");
+    return result;
+  } catch (const std::exception& error) {
+    if (run.status) run.status->end("failed", error.what());
+    throw;
+  }
 }
 
 }  // namespace front_door

@@ -74,17 +74,28 @@ void AtomicFile::write(std::string_view bytes) {
 void AtomicFile::commit() {
   SUPERSTEP_ASSERT(file_ >= 0);
   sync_file(file_, path_);
+  publish();
+  sync_folder(folder_of(path_));
+}
+
+void AtomicFile::publish() {
+  SUPERSTEP_ASSERT(file_ >= 0);
   const int file = std::exchange(file_, -1);
   if (::close(file) != 0) fail(path_, "close", errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "publish", errno);
   temporary_.clear();
-  sync_folder(folder_of(path_));
 }
 
 void write_file(const std::string& path, std::string_view bytes) {
   AtomicFile file(path);
   file.write(bytes);
   file.commit();
+}
+
+void replace_file(const std::string& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.publish();
 }
 
 AppendFile::AppendFile(std::string path) : path_(std::move(path)) {

@@ -24,6 +24,8 @@ class AtomicFile {
   void write(std::string_view bytes);
   /// Once, last.
   void commit();
+  /// commit() without the syncs.
+  void publish();
 
  private:
   std::string path_, temporary_;
@@ -32,6 +34,10 @@ class AtomicFile {
 
 /// AtomicFile in one call.
 void write_file(const std::string& path, std::string_view bytes);
+
+/// The same for what is soon replaced again: nothing is synced, so the disk is not waited for.
+/// After a loss of power the file may hold anything.
+void replace_file(const std::string& path, std::string_view bytes);
 
 /// A file that only grows, but can be cut back: metrics.jsonl. Made if it is not there. Each write
 /// reaches the operating system before it returns, so what a killed process wrote stays.

@@ -60,6 +60,20 @@ std::vector<Action> Schedule::on(const Event& event, Seconds now) {
   return out;
 }
 
+std::vector<Member> Schedule::members() const {
+  std::vector<Member> members;
+  std::map<WorkerId, std::vector<int>> held;
+  for (const auto& [id, lease] : leases_)
+    if (lease.state != LeaseState::kStopping) held[lease.worker].push_back(lease.unit);
+  for (const auto& [id, worker] : workers_)
+    members.push_back({.worker = id,
+                       .host = worker.host,
+                       .lanes = worker.lanes,
+                       .heard = worker.heard,
+                       .units = std::move(held[id])});
+  return members;
+}
+
 void Schedule::handle(const Joined& event, Seconds now, Actions& out) {
   SUPERSTEP_ASSERT(event.lanes >= 1);
   // A worker that joins twice has lost its connection, and with it what it knew of its leases.

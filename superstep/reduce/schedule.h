@@ -154,6 +154,15 @@ struct ScheduleCounters {
   int64_t expelled = 0;   ///< Workers.
 };
 
+/// A worker that has joined and is neither lost nor expelled.
+struct Member {
+  WorkerId worker = 0;
+  std::string host = {};
+  int lanes = 1;
+  Seconds heard = 0;            ///< When it said something last.
+  std::vector<int> units = {};  ///< Of the round; those that it computes or is to hand in.
+};
+
 class Schedule {
  public:
   explicit Schedule(ScheduleOptions options);
@@ -169,6 +178,8 @@ class Schedule {
   /// Whether no round is under way.
   [[nodiscard]] bool done() const { return done_; }
   [[nodiscard]] int workers() const { return static_cast<int>(workers_.size()); }
+  /// Who is here, by WorkerId, and what each holds.
+  [[nodiscard]] std::vector<Member> members() const;
   [[nodiscard]] const ScheduleCounters& counters() const { return counters_; }
 
  private:

@@ -406,5 +406,25 @@ TEST(Schedule, ComparesUnlessAUnitIsNeverLeasedTwice) {
   EXPECT_TRUE(Schedule(expels).compares());
 }
 
+TEST(Schedule, NamesItsMembersAndWhatEachHolds) {
+  Job job(1, {}, /*lanes=*/2);
+  job.now = 5;
+  (void)job.on(Joined{.worker = 2, .lanes = 1, .host = "node-2"});
+  const auto grants = all<Grant>(job.begin(3));
+  ASSERT_EQ(grants.size(), 3U);
+  const auto members = job.schedule.members();
+  ASSERT_EQ(members.size(), 2U);
+  EXPECT_EQ(members[0].lanes, 2);
+  EXPECT_EQ(members[0].heard, 0);
+  EXPECT_EQ(members[0].units.size(), 2U);
+  EXPECT_EQ(members[1].host, "node-2");
+  EXPECT_EQ(members[1].heard, 5);
+  EXPECT_EQ(members[1].units.size(), 1U);
+  for (const Grant& g : grants) (void)job.finish(g);
+  EXPECT_TRUE(job.schedule.members()[0].units.empty());
+  (void)job.on(Lost{1});
+  EXPECT_EQ(job.schedule.members().size(), 1U);
+}
+
 }  // namespace
 }  // namespace superstep::reduce

@@ -10,6 +10,7 @@
 #include "superstep/report/chart.h"
 #include "superstep/report/curves.h"
 #include "superstep/report/html.h"
+#include "superstep/report/page.h"
 #include "superstep/report/picture_files.h"
 #include "superstep/report/text.h"
 
@@ -42,10 +43,6 @@ class Images {
  private:
   size_t bytes_ = 0;
 };
-
-std::string section(std::string_view title, const std::string& body) {
-  return body.empty() ? "" : fmt::format("<section>\n<h2>{}</h2>\n{}</section>\n", title, body);
-}
 
 std::string paragraph(std::string_view text) { return fmt::format("<p>{}</p>\n", escape(text)); }
 
@@ -284,6 +281,11 @@ std::string hidden_units(const std::vector<LayerCourse>& all, Images& images) {
 }
 
 }  // namespace
+
+std::string filters_html(const OverTraining& drawn) {
+  Images images;
+  return filters(drawn, images);
+}
 
 std::string over_training_html(const OverTraining& drawn) {
   Images images;

@@ -11,4 +11,7 @@ namespace superstep::report {
 /// not shown, so that the page stays one that a phone opens.
 std::string over_training_html(const OverTraining& drawn);
 
+/// The first-layer filters of the drawn epochs alone, without a section around them.
+std::string filters_html(const OverTraining& drawn);
+
 }  // namespace superstep::report

@@ -7,6 +7,7 @@
 #include "superstep/report/curves.h"
 #include "superstep/report/embedded.h"
 #include "superstep/report/over_training_html.h"
+#include "superstep/report/page.h"
 #include "superstep/report/text.h"
 
 namespace superstep::report {
@@ -19,22 +20,6 @@ constexpr int kMaxZoom = 10, kMaxSheetZoom = 5;
 
 int zoom_for(const Picture& picture, int pixels, int most = kMaxZoom) {
   return std::clamp(pixels / std::max(1, picture.width), 1, most);
-}
-
-std::string section(std::string_view title, std::string_view body) {
-  return fmt::format("<section>\n<h2>{}</h2>\n{}</section>\n", escape(title), body);
-}
-
-std::string head(const ReportInput& input) {
-  // The policy makes the promise a rule: the browser fetches nothing, whatever a text contains.
-  return fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-      "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>{} - Superstep</title>\n"
-      "<style>\n{}\n{}</style>\n</head>\n",
-      escape(input.title), embedded::uplot_css, embedded::page_css);
 }
 
 std::string opening(const ReportInput& input) {
@@ -120,21 +105,13 @@ std::string closing(const ReportInput& input) {
     for (const auto& [key, value] : input.config) table.rows.push_back({key, value});
     out += section("Config", table_html(table));
   }
-  out += "<footer>Written by Superstep. This page holds all that it shows and fetches nothing.";
-  if (!embedded::uplot_js.empty()) out += " Charts: uPlot, MIT licence.";
-  return out + "</footer>\n";
-}
-
-std::string scripts() {
-  if (embedded::uplot_js.empty()) return "";
-  return fmt::format("<script>\n/*\n{}\n*/\n{}</script>\n<script>\n{}</script>\n",
-                     embedded::uplot_licence, embedded::uplot_js, embedded::page_js);
+  return out + "<footer>" + colophon() + "</footer>\n";
 }
 
 }  // namespace
 
 std::string render_html(const ReportInput& input) {
-  std::string out = head(input) + "<body>\n<main>\n" + opening(input) + charts(input);
+  std::string out = opening(input) + charts(input);
   if (input.confusion) out += section("Confusion", confusion_html(*input.confusion));
   out += mistakes(input);
   for (const Gallery& g : input.galleries) out += gallery(g);
@@ -144,7 +121,7 @@ std::string render_html(const ReportInput& input) {
     const Table time = time_table(input.metrics);
     out += section(time.title, table_html(time));
   }
-  return out + closing(input) + "</main>\n" + scripts() + "</body>\n</html>\n";
+  return page_html({.title = input.title, .body = out + closing(input)});
 }
 
 }  // namespace superstep::report

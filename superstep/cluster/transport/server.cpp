@@ -115,8 +115,13 @@ class Server::Impl {
   };
   struct Counts {
     std::atomic<int64_t> connected, lost, no_secret, refused, states, updates, broken, tensor_in,
-        tensor_out, control_in, control_out;
+        tensor_out, control_in, control_out, transfer_nanoseconds;
   };
+  /// What a transfer that began at `begun` took.
+  void count_time(std::chrono::steady_clock::time_point begun) {
+    counts_.transfer_nanoseconds +=
+        std::chrono::nanoseconds(std::chrono::steady_clock::now() - begun).count();
+  }
 
   Status hello(const std::shared_ptr<Session>& session, const wire::Hello& hello);
   Status ready(const std::shared_ptr<Session>& session, const wire::Ready& ready);
@@ -465,6 +470,7 @@ class Server::Impl::PullCall : public BulkReactor {
     StartWrite(&message_);
   }
   void end(Status status) {
+    server_.count_time(begun_);
     ++(status.ok() ? server_.counts_.states : server_.counts_.broken);
     message_.Clear();
     state_.reset();
@@ -477,6 +483,7 @@ class Server::Impl::PullCall : public BulkReactor {
   std::shared_ptr<const Published> state_;
   std::vector<Range> chunks_;
   size_t next_ = 0;
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
 // A worker delivers an update. It counts once it is whole.
@@ -526,6 +533,7 @@ class Server::Impl::DeliverCall : public BulkReactor {
         [&](CoordinatorPort& port) { port.beat(lease_, kTransferBeats + ++beats_); });
   }
   void end(Status status) {
+    server_.count_time(begun_);
     if (!status.ok()) ++server_.counts_.broken;
     message_.Clear();
     server_.keep_spare(std::move(update_));
@@ -539,7 +547,8 @@ class Server::Impl::DeliverCall : public BulkReactor {
   ParamSet update_;
   Receiver receiver_;
   ByteBuffer message_;
-  std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
+  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point said_ = begun_;
   uint64_t beats_ = 0;
 };
 
@@ -799,7 +808,8 @@ ServerCounters Server::Impl::counters() const {
 
 Traffic Server::Impl::traffic() const {
   return {.in = counts_.tensor_in + counts_.control_in,
-          .out = counts_.tensor_out + counts_.control_out};
+          .out = counts_.tensor_out + counts_.control_out,
+          .seconds = 1e-9 * static_cast<double>(counts_.transfer_nanoseconds)};
 }
 
 Server::Server(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
