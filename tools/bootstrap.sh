@@ -16,7 +16,7 @@ build_packages=(ca-certificates ccache cmake g++ libbenchmark-dev libcli11-dev l
   libgrpc++-dev libpng-dev libprotobuf-dev libspdlog-dev libssl-dev libtomlplusplus-dev libxxhash-dev
   make maven ninja-build nlohmann-json3-dev pkg-config protobuf-compiler protobuf-compiler-grpc python3
   python3-venv unzip zlib1g-dev)
-test_packages=(clang-14 iproute2 libclang-rt-14-dev llvm-14)
+test_packages=(chromium clang-14 iproute2 libclang-rt-14-dev llvm-14)
 lint_packages=(clang-format-14 clang-tidy-14)
 
 packages=("${build_packages[@]}")

@@ -1,6 +1,8 @@
 // What a network does to those who know the secret: lost connections, late and early ends.
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include <algorithm>
 #include <condition_variable>
 #include <list>
@@ -284,12 +286,17 @@ TEST(Attempts, AHigherOneIsAdoptedAndALowerOneIsNot) {
     address = server->address();
   };
   serve(2);
+  Coordinator idle(program, {});
+  server->attach(idle, {}, "same");
   Relay relay(address);
+  std::atomic<bool> made = false;
   Remote worker({.coordinator = relay.address(), .patience = 60}, [&](const Stage&) {
+    made = true;
     return MadeProgram{borrowed(program), "same"};
   });
-  while (server->workers() != 1) std::this_thread::yield();
+  while (!made) std::this_thread::yield();  // the stage comes after the attempt
   relay.cut();  // before, or the end of the server would be that of the job
+  server->detach();
   server.reset();
   serve(1);
   while (server->counters().refused == 0) std::this_thread::yield();
