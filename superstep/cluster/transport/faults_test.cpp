@@ -1,9 +1,8 @@
 // What a network does to those who know the secret: lost connections, late and early ends.
 #include <gtest/gtest.h>
 
-#include <atomic>
-
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <list>
 #include <numeric>
