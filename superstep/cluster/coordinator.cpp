@@ -243,8 +243,7 @@ void Coordinator::begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int6
   }
 }
 
-// False: asked to stop while no worker is there that could bring the round to its end. The state is
-// then what it was.
+// Where it is given up the state is what it was before.
 bool Coordinator::run_round(const Round& round) {
   const auto units = static_cast<int64_t>(round.units.size());
   auto spec = program_.update_spec(round);

@@ -160,7 +160,8 @@ class Coordinator {
   void post(Message message);
   std::optional<Message> next_message();
   void begin_sum(const reduce::UpdateSpec& spec, int64_t weight, int64_t units);
-  /// Computes one round everywhere and leaves its sum, blobs and private states in place.
+  /// Computes one round everywhere and leaves its sum, blobs and private states in place. False:
+  /// given up, since a stop was asked for and no worker is there.
   bool run_round(const reduce::Round& round);
   void handle(Message message);
   void tick();
