@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "superstep/base/floating_point.h"
+#include "superstep/base/team.h"
 #include "superstep/data/formats/number.h"
 
 namespace superstep::data {
@@ -161,29 +162,29 @@ void MatrixSource::check_counts() const {
 void MatrixSource::read(std::span<const int64_t> rows, Batch& batch) const {
   batch.x.resize({static_cast<int64_t>(rows.size()), columns()});
   const Matrix x = batch.x.matrix();
-  for (size_t i = 0; i < rows.size(); ++i) {
-    SUPERSTEP_ASSERT(rows[i] >= 0 && rows[i] < this->rows());
-    const std::span<float> to = x.row(static_cast<int64_t>(i));
-    if (!sparse_) {
-      std::ranges::copy(x_.matrix().row(rows[i]), to.begin());
-      continue;
+  constexpr int64_t kFewestElements = 16'384;
+  split(x.rows, {.fewest = kFewestElements / std::max<int64_t>(x.cols, 1)}, [&](const Part& part) {
+    for (int64_t i = part.begin; i < part.end; ++i) {
+      const int64_t from = rows[static_cast<size_t>(i)];
+      SUPERSTEP_ASSERT(from >= 0 && from < this->rows());
+      const std::span<float> to = x.row(i);
+      if (!sparse_) {
+        std::ranges::copy(x_.matrix().row(from), to.begin());
+        continue;
+      }
+      std::ranges::fill(to, 0.0F);
+      const SparseView row = sparse_->view().slice(from, 1);
+      for (int64_t k = row.offsets[0]; k < row.offsets[1]; ++k)
+        to[static_cast<size_t>(row.columns[k])] = row.values[k];
     }
-    std::ranges::fill(to, 0.0F);
-    const SparseView row = sparse_->view().slice(rows[i], 1);
-    for (int64_t k = row.offsets[0]; k < row.offsets[1]; ++k)
-      to[static_cast<size_t>(row.columns[k])] = row.values[k];
-  }
+  });
   read_answers(rows, batch);
 }
 
 void MatrixSource::read_sparse(std::span<const int64_t> rows, Batch& batch) const {
   if (!sparse_) return Source::read_sparse(rows, batch);
   batch.x.resize({0, columns()});
-  batch.sparse.start(static_cast<int64_t>(rows.size()), columns());
-  for (const int64_t row : rows) {
-    SUPERSTEP_ASSERT(row >= 0 && row < this->rows());
-    batch.sparse.append_row(sparse_->view(), row);
-  }
+  batch.sparse.assign_rows(sparse_->view(), rows);
   read_answers(rows, batch);
 }
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "superstep/base/floating_point.h"
+#include "superstep/base/team.h"
 #include "superstep/cluster/worker.h"
 
 namespace superstep::engines {
@@ -15,6 +16,9 @@ EngineResult run_local(const reduce::Program& program, int threads, cluster::Run
   // A lane without a unit would be a core without work.
   const auto lanes = static_cast<int>(std::clamp<int64_t>(program.most_units(), 1, threads));
   const FloatingPointScope floating_point;
+  // Between supersteps the lanes wait, and their cores help to move the state.
+  Team team(threads);
+  const Team::Scope scope(team);
   // A thread cannot be killed or lost, and a second one for its unit would only slow it down.
   options.schedule.silence = options.schedule.dead = reduce::kNever;
   options.schedule.slow_factor = reduce::kNever;

@@ -44,19 +44,34 @@ void transpose(const SparseView& a, SparseMatrix& out) {
   if (a.rows == 0 || a.cols == 0) return;
   // Counted one place on, so that the sums are where each row begins, and after it is filled where
   // it ends: that is where the next begins.
-  const int64_t begin = a.offsets[0], end = a.offsets[a.rows];
   int64_t* next = offsets.data() + 1;
   offsets.back() = 0;
-  for (int64_t i = begin; i < end; ++i) ++next[a.columns[i]];
-  int64_t sum = 0;
-  for (int64_t k = 0; k < a.cols; ++k) sum += std::exchange(next[k], sum);
-  for (int64_t r = 0; r < a.rows; ++r) {
-    for (int64_t i = a.offsets[r]; i < a.offsets[r + 1]; ++i) {
-      const int64_t at = next[a.columns[i]]++;
-      columns[static_cast<size_t>(at)] = static_cast<int32_t>(r);
-      values[static_cast<size_t>(at)] = a.values[i];
-    }
-  }
+  constexpr int64_t kFewestElements = 2048;
+  split(a.cols, {.fewest = a.cols * kFewestElements / std::max<int64_t>(a.count(), 1)},
+        [&](const Part& part) {
+          // The elements of row r whose columns are the part's.
+          const auto begin_of = [&](int64_t r, int64_t column) {
+            const int32_t *begin = a.columns + a.offsets[r], *end = a.columns + a.offsets[r + 1];
+            if (column == 0) return a.offsets[r];
+            if (column == a.cols) return a.offsets[r + 1];
+            return a.offsets[r] + (std::lower_bound(begin, end, column) - begin);
+          };
+          int64_t sum = 0;
+          for (int64_t r = 0; r < a.rows; ++r) {
+            const int64_t begin = begin_of(r, part.begin), end = begin_of(r, part.end);
+            sum += begin - a.offsets[r];
+            for (int64_t i = begin; i < end; ++i) ++next[a.columns[i]];
+          }
+          for (int64_t k = part.begin; k < part.end; ++k) sum += std::exchange(next[k], sum);
+          for (int64_t r = 0; r < a.rows; ++r) {
+            const int64_t end = begin_of(r, part.end);
+            for (int64_t i = begin_of(r, part.begin); i < end; ++i) {
+              const int64_t at = next[a.columns[i]]++;
+              columns[static_cast<size_t>(at)] = static_cast<int32_t>(r);
+              values[static_cast<size_t>(at)] = a.values[i];
+            }
+          }
+        });
 }
 
 void matmul(Context& context, const SparseView& a, Op op_a, ConstMatrix b, Matrix c, float beta) {

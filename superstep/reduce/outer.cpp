@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "superstep/base/error.h"
+#include "superstep/base/team.h"
 #include "superstep/reduce/clones.h"
 
 namespace superstep::reduce {
@@ -58,14 +59,18 @@ constexpr std::array<std::string_view, 2> kNames = {"average", "nesterov"};
 
 void move_by_mean(const OuterRule& rule, const ExactSum& sum, int tensor, std::span<float> value,
                   std::span<float> momentum) {
-  std::array<double, kPiece> means;
-  for (size_t first = 0; first < value.size(); first += kPiece) {
-    const size_t n = std::min(kPiece, value.size() - first);
-    const std::span<double> mean = std::span(means).first(n);
-    sum.values(tensor, mean, first);
-    rule.move(value.subspan(first, n), momentum.empty() ? momentum : momentum.subspan(first, n),
-              mean);
-  }
+  constexpr Cut kCut{.fewest = int64_t{8} * kPiece, .step = kPiece};
+  split(static_cast<int64_t>(value.size()), kCut, [&](const Part& part) {
+    std::array<double, kPiece> means;
+    const auto end = static_cast<size_t>(part.end);
+    for (auto first = static_cast<size_t>(part.begin); first < end; first += kPiece) {
+      const size_t n = std::min(kPiece, end - first);
+      const std::span<double> mean = std::span(means).first(n);
+      sum.values(tensor, mean, first);
+      rule.move(value.subspan(first, n), momentum.empty() ? momentum : momentum.subspan(first, n),
+                mean);
+    }
+  });
 }
 
 std::unique_ptr<OuterRule> make_outer_rule(std::string_view name, double momentum, double rate) {

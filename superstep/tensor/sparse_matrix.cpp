@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "superstep/base/team.h"
+
 namespace superstep {
 
 void SparseMatrix::start(int64_t rows, int64_t cols) {
@@ -53,6 +55,34 @@ void SparseMatrix::append_row(const SparseView& from, int64_t r) {
   std::copy_n(from.columns + from.offsets[r], n, columns);
   std::copy_n(from.values + from.offsets[r], n, values);
   end_row(n);
+}
+
+void SparseMatrix::append_rows(const SparseView& from) {
+  SUPERSTEP_ASSERT(from.cols == cols_);
+  if (from.rows == 0) return;
+  const int64_t first = from.offsets[0], before = count();
+  const auto [columns, values] = room(from.count());
+  std::copy_n(from.columns + first, from.count(), columns);
+  std::copy_n(from.values + first, from.count(), values);
+  for (int64_t r = 1; r <= from.rows; ++r) offsets_.push_back(before + from.offsets[r] - first);
+}
+
+void SparseMatrix::assign_rows(const SparseView& from, std::span<const int64_t> rows) {
+  start(static_cast<int64_t>(rows.size()), from.cols);
+  for (const int64_t row : rows) {
+    SUPERSTEP_ASSERT(row >= 0 && row < from.rows);
+    offsets_.push_back(count() + from.offsets[row + 1] - from.offsets[row]);
+  }
+  reserve(count());
+  constexpr int64_t kFewestElements = 8192;
+  const auto n = static_cast<int64_t>(rows.size());
+  split(n, {.fewest = n * kFewestElements / std::max<int64_t>(count(), 1)}, [&](const Part& part) {
+    for (auto r = static_cast<size_t>(part.begin); r < static_cast<size_t>(part.end); ++r) {
+      const int64_t to = offsets_[r], size = offsets_[r + 1] - to;
+      std::copy_n(from.columns + from.offsets[rows[r]], size, columns_.data() + to);
+      std::copy_n(from.values + from.offsets[rows[r]], size, values_.data() + to);
+    }
+  });
 }
 
 SparseMatrix::Room SparseMatrix::room(int64_t count) {

@@ -57,6 +57,11 @@ class SparseMatrix {
   void append_row(std::span<const float> values);
   /// A whole row: row r of another matrix of as many columns.
   void append_row(const SparseView& from, int64_t r);
+  /// All rows of another matrix of as many columns.
+  void append_rows(const SparseView& from);
+
+  /// Rows of another matrix, in this order, in place of what was held.
+  void assign_rows(const SparseView& from, std::span<const int64_t> rows);
 
   /// For kernels that write elements in bulk: room for `count` more behind the last row, of which
   /// end_row(n) keeps the first n. Addresses hold until the next call.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "superstep/base/team.h"
 #include "superstep/tensor/batch.h"
 
 namespace superstep {
@@ -118,6 +119,51 @@ TEST(Source, ReadsRowsInEitherFormIntoOneBatch) {
     source.read_as(Form::kDense, rows, batch);
     ASSERT_FALSE(batch.features().is_sparse());
     EXPECT_EQ(batch.features().dense().row(0)[2], 6);
+  }
+}
+
+std::vector<std::vector<float>> written_out(const SparseView& a) {
+  std::vector<std::vector<float>> rows;
+  for (int64_t r = 0; r < a.rows; ++r) {
+    auto& row = rows.emplace_back(static_cast<size_t>(a.cols), 0.0F);
+    for (int64_t i = a.offsets[r]; i < a.offsets[r + 1]; ++i)
+      row[static_cast<size_t>(a.columns[i])] = a.values[i];
+  }
+  return rows;
+}
+
+TEST(SparseMatrix, TakesRowsOfAnotherInAnyOrderOnAnyTeam) {
+  constexpr int64_t kRows = 120, kCols = 400;
+  SparseMatrix from;
+  from.start(kRows, kCols);
+  for (int32_t r = 0; r < kRows; ++r) {  // the first holds nothing
+    for (int32_t c = 0; c < kCols * r / kRows; ++c)
+      from.append(c, static_cast<float>(1000 * r + c));
+    from.end_row();
+  }
+  const auto all = written_out(from);
+  const std::vector<int64_t> picked = {119, 0, 7, 119, 0, 63};
+  std::vector<int64_t> many;
+  for (int64_t i = 0; i < 300; ++i) many.push_back(i * 7 % kRows);
+  for (const int threads : {1, 2, 3}) {
+    Team team(threads);
+    const Team::Scope scope(team);
+    SparseMatrix to;
+    for (const auto* numbers : {&many, &picked}) {
+      to.assign_rows(from, *numbers);
+      const auto rows = written_out(to);
+      ASSERT_EQ(rows.size(), numbers->size());
+      for (size_t i = 0; i < rows.size(); ++i)
+        EXPECT_EQ(rows[i], all[static_cast<size_t>((*numbers)[i])]) << i;
+    }
+    to.append_rows(from.view().slice(60, 3));
+    to.append_rows(from.view().slice(60, 0));
+    ASSERT_EQ(to.rows(), 9);
+    EXPECT_EQ(written_out(to)[5], all[63]);
+    EXPECT_EQ(written_out(to)[6], all[60]);
+    EXPECT_EQ(written_out(to)[8], all[62]);
+    to.assign_rows(from, {});
+    EXPECT_EQ(to.rows(), 0);
   }
 }
 

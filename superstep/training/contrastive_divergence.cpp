@@ -184,8 +184,8 @@ Tally ContrastiveDivergence::gradient(const ParamSet& params, const Minibatch& m
   }
   if (sparse_states) {
     scratch.stacked.start(n + m, rbm_.inputs());
-    for (int64_t r = 0; r < n; ++r) scratch.stacked.append_row(v0.sparse(), r);
-    for (int64_t r = 0; r < m; ++r) scratch.stacked.append_row(scratch.sample, r);
+    scratch.stacked.append_rows(v0.sparse());
+    scratch.stacked.append_rows(scratch.sample);
   }
   const SparseView without_zeros = sparse_states ? scratch.stacked.view()
                                    : sparse      ? v0.sparse()

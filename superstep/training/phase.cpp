@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "superstep/base/team.h"
+
 namespace superstep::training {
 
 using reduce::Outcome;
@@ -17,6 +19,20 @@ namespace {
 constexpr int64_t kEvaluationRows = 1024;
 // How much of its old value an offset keeps in a minibatch.
 constexpr double kOffsetKept = 0.99;
+
+/// Calls body(begin, end) for ranges of the elements of a tensor, on the threads of the lane.
+template <class Body>
+void split_values(size_t count, const Body& body) {
+  split(static_cast<int64_t>(count), {.fewest = 32'768, .step = 16}, [&](const Part& part) {
+    body(static_cast<size_t>(part.begin), static_cast<size_t>(part.end));
+  });
+}
+
+void copy(std::span<const float> from, std::span<float> to) {
+  split_values(from.size(), [&](size_t begin, size_t end) {
+    std::ranges::copy(from.subspan(begin, end - begin), to.subspan(begin).begin());
+  });
+}
 
 }  // namespace
 
@@ -50,8 +66,7 @@ Phase::Phase(Setup setup)
     : setup_(std::move(setup)),
       dealing_(setup_.rows, setup_.replicas, *setup_.config.batch, setup_.seed),
       key_(RngKey(setup_.seed).fold(setup_.name)) {
-  if (keeps_state())
-    prefixes_ = optim::make_optimizer(setup_.config.optimizer)->state_prefixes();
+  if (keeps_state()) prefixes_ = optim::make_optimizer(setup_.config.optimizer)->state_prefixes();
   for (int64_t r = 0; r < setup_.replicas; ++r)
     steps_an_epoch_ = std::max(steps_an_epoch_, batches(r));
 }
@@ -78,8 +93,7 @@ int64_t Phase::batches(int64_t replica) const {
 // ---- Rounds -----------------------------------------------------------------------------------
 
 Round Phase::train_round(int64_t epoch, int64_t step) const {
-  Round round{
-      .phase = name(), .epoch = epoch, .superstep = 0, .args = Bytes(kTrain), .units = {}};
+  Round round{.phase = name(), .epoch = epoch, .superstep = 0, .args = Bytes(kTrain), .units = {}};
   for (int64_t r = 0; r < setup_.replicas; ++r) {
     const int64_t begin = step * setup_.local_steps;
     const int64_t end = std::min(begin + setup_.local_steps, batches(r));
@@ -102,8 +116,7 @@ bool Phase::ends_epoch(const Round& round) const {
 }
 
 Round Phase::rows_round(std::string_view kind, int64_t epoch, int64_t rows) const {
-  Round round{
-      .phase = name(), .epoch = epoch, .superstep = 0, .args = Bytes(kind), .units = {}};
+  Round round{.phase = name(), .epoch = epoch, .superstep = 0, .args = Bytes(kind), .units = {}};
   for (int64_t begin = 0; begin < rows; begin += kEvaluationRows) {
     const int64_t end = std::min(begin + kEvaluationRows, rows);
     round.units.push_back(
@@ -134,8 +147,7 @@ Outcome Phase::compute_train(const Task& task, Scratch& scratch) const {
   // The replica's own copy of the global state.
   const PhaseConfig& config = setup_.config;
   Scratch::Rule& rule = scratch.rule(config.optimizer);
-  for (const int t : setup_.used)
-    std::ranges::copy(task.shared.values(t), scratch.params.values(t).begin());
+  for (const int t : setup_.used) copy(task.shared.values(t), scratch.params.values(t));
   const auto state_now = [&](size_t p, int t) {  // of the global state
     const auto values = rule.state[p].values(t);
     return task.shared.flat().subspan(
@@ -145,7 +157,7 @@ Outcome Phase::compute_train(const Task& task, Scratch& scratch) const {
     for (const auto& tensor : setup_.rules) {
       const auto values = rule.state[p].values(tensor.param);
       if (keeps_state())
-        std::ranges::copy(state_now(p, tensor.param), values.begin());
+        copy(state_now(p, tensor.param), values);
       else
         std::ranges::fill(values, 0.0F);
     }
@@ -165,12 +177,12 @@ Outcome Phase::compute_train(const Task& task, Scratch& scratch) const {
     const auto count = std::min(static_cast<size_t>(batch()), order.size() - begin);
     read(order.subspan(begin, count), replica);
     const int64_t step = epoch * steps_an_epoch_ + b;
-    GradSink& sink = rule.optimizer->begin(
-        {.learning_rate = learning_rate_at(config, step, config.epochs * steps_an_epoch_,
-                                           steps_an_epoch_),
-         .momentum = momentum(epoch),
-         .clip_norm = config.clip_norm.value_or(0),
-         .number = keeps_state() ? step + 1 : b - task.unit.begin + 1});
+    GradSink& sink =
+        rule.optimizer->begin({.learning_rate = learning_rate_at(
+                                   config, step, config.epochs * steps_an_epoch_, steps_an_epoch_),
+                               .momentum = momentum(epoch),
+                               .clip_norm = config.clip_norm.value_or(0),
+                               .number = keeps_state() ? step + 1 : b - task.unit.begin + 1});
     tally += gradient({.batch = scratch.batch,
                        .key = key,
                        .step_key = key.fold("step").fold(static_cast<uint64_t>(b))},
@@ -187,7 +199,9 @@ Outcome Phase::compute_train(const Task& task, Scratch& scratch) const {
   int u = 0;
   const auto add_change = [&](std::span<const float> now, std::span<const float> before) {
     const auto change = outcome.update.values(u++);
-    for (size_t i = 0; i < now.size(); ++i) change[i] = now[i] - before[i];
+    split_values(now.size(), [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) change[i] = now[i] - before[i];
+    });
   };
   for (const auto& tensor : setup_.rules)
     add_change(scratch.params.values(tensor.param), task.shared.values(tensor.param));
@@ -236,9 +250,9 @@ void Phase::apply_train(const Round& round, State& state, const reduce::ExactSum
 
 void Phase::reset(State& state) const {
   for (const std::string& prefix : tensors_.prefixes)
-    std::ranges::fill(state.shared.flat().subspan(tensors_.offset_of(prefix),
-                                                  tensors_.network->flat_size()),
-                      0.0F);
+    std::ranges::fill(
+        state.shared.flat().subspan(tensors_.offset_of(prefix), tensors_.network->flat_size()),
+        0.0F);
   if (!outer_->has_momentum()) return;
   for (const ParamSpec& spec : tensors_.network->specs())
     std::ranges::fill(state.outer.values("momentum." + spec.name), 0.0F);
