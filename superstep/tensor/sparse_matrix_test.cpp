@@ -142,14 +142,14 @@ TEST(SparseMatrix, TakesRowsOfAnotherInAnyOrderOnAnyTeam) {
     from.end_row();
   }
   const auto all = written_out(from);
-  const std::vector<int64_t> picked = {119, 0, 7, 119, 0, 63};
+  std::vector<int64_t> picked = {119, 0, 7, 119, 0, 63};
   std::vector<int64_t> many;
   for (int64_t i = 0; i < 300; ++i) many.push_back(i * 7 % kRows);
   for (const int threads : {1, 2, 3}) {
     Team team(threads);
     const Team::Scope scope(team);
     SparseMatrix to;
-    for (const auto* numbers : {&many, &picked}) {
+    for (const std::vector<int64_t>* numbers : {&many, &picked}) {
       to.assign_rows(from, *numbers);
       const auto rows = written_out(to);
       ASSERT_EQ(rows.size(), numbers->size());
@@ -158,7 +158,7 @@ TEST(SparseMatrix, TakesRowsOfAnotherInAnyOrderOnAnyTeam) {
     }
     to.append_rows(from.view().slice(60, 3));
     to.append_rows(from.view().slice(60, 0));
-    ASSERT_EQ(to.rows(), 9);
+    ASSERT_EQ(to.rows(), 9);  // with the six above
     EXPECT_EQ(written_out(to)[5], all[63]);
     EXPECT_EQ(written_out(to)[6], all[60]);
     EXPECT_EQ(written_out(to)[8], all[62]);
