@@ -31,6 +31,7 @@ struct DataConfig {
   std::string dir;                      ///< Where relative paths start; "": the current folder.
 
   void declare(config::Section& section);
+  friend bool operator==(const DataConfig&, const DataConfig&) = default;
 };
 
 }  // namespace superstep::data

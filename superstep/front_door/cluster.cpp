@@ -40,14 +40,15 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options) {
 
 void work(const WorkOptions& options) {
   std::string reason;
+  front_door::Stages stages;
   const transport::WorkEnd end = transport::work(
       {.coordinator = options.coordinator,
        .link = link_of(options.credentials),
        .lanes = options.lanes == 0 ? engines::default_lanes() : options.lanes,
        .patience = options.patience,
        .stop = options.stop},
-      [](const cluster::Stage& stage) {
-        front_door::StageProgram made = front_door::make_program(stage);
+      [&](const cluster::Stage& stage) {
+        front_door::StageProgram made = stages.make(stage);
         return transport::MadeProgram{std::move(made.program), std::move(made.identity)};
       },
       &reason);

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "superstep/base/hash.h"
 #include "superstep/data/dealing.h"
 #include "superstep/data/formats/number.h"
 #include "superstep/data/joined_source.h"
 #include "superstep/engines/local.h"
+#include "superstep/front_door/stages.h"
 #include "superstep/training/evaluate_program.h"
 #include "superstep/training/fit.h"
 #include "superstep/training/nonzeros.h"
@@ -24,29 +26,53 @@ std::string scale_for(const models::ModelConfig& model, const std::string& scale
   return sparse && model.visible == "softmax" ? "none" : "standardise";
 }
 
-training::Fitted fit(const Job& job, std::shared_ptr<const data::DataSet> rows,
-                     training::FitOptions options) {
-  options.scale = scale_for(job.model, job.data.scale, rows->is_sparse());
-  options.threshold = job.data.threshold;
-  const training::FitProgram program(std::move(rows), std::move(options));
-  return program.result(engines::run_local(program, lanes_of(job), {}).run.state);
-}
+constexpr const char* kTrain = "train";
+constexpr const char* kUnlabelled = "unlabelled";
+constexpr const char* kValid = "valid";
+constexpr const char* kTest = "test";
 
-// What a whole pass over the data finds out. Prepared::identity holds it.
+// What whole passes over the data find out.
 struct Facts {
-  training::Fitted train, unlabelled;
+  training::Fitted train;
+  data::RowIndex unlabelled, valid, test;  ///< Of the files that there are.
+  std::vector<float> class_weights;
   Form form = Form::kDense;
 };
 
-Facts facts_of(std::string_view identity, bool unlabelled) {
+// As Prepared::identity: what was found in the files, which are told apart by their size.
+Bytes identity_of(const Facts& facts, const Files& files, const models::Model* start) {
+  ByteWriter out;
+  out.put_string(facts.train.index.to_bytes());
+  out.put_string(facts.train.scaling.to_bytes());
+  out.put_string(facts.train.target.to_bytes());
+  for (const auto& [rows, index] : {std::pair{files.unlabelled.get(), &facts.unlabelled},
+                                    {files.valid.get(), &facts.valid},
+                                    {files.test.get(), &facts.test}})
+    out.put_string(rows ? index->to_bytes() : Bytes());
+  out.put(static_cast<int64_t>(facts.class_weights.size()));
+  for (const float weight : facts.class_weights) out.put(weight);
+  out.put(facts.form);
+  for (const auto& rows : {files.train, files.unlabelled, files.valid, files.test})
+    out.put(rows ? rows->file_bytes() : int64_t{0});
+  if (start) {
+    const Bytes model = start->to_bytes();
+    out.put_string(sha256_hex(model.data(), model.size()));
+  }
+  return std::move(out).take();
+}
+
+Facts facts_of(std::string_view identity) {
   ByteReader reader(identity, "what fit found");
   Facts facts;
   facts.train.index = data::RowIndex::from_bytes(reader.get_string());
   facts.train.scaling = data::Scaling::from_bytes(reader.get_string());
   facts.train.target = data::Target::from_bytes(reader.get_string());
+  for (data::RowIndex* index : {&facts.unlabelled, &facts.valid, &facts.test})
+    if (const Bytes bytes = reader.get_string(); !bytes.empty())
+      *index = data::RowIndex::from_bytes(bytes);
+  const auto weights = reader.get<int64_t>();
+  for (int64_t i = 0; i < weights; ++i) facts.class_weights.push_back(reader.get<float>());
   facts.form = reader.get<Form>();
-  (void)reader.get<int64_t>();  // bytes of the files, which are compared at the end
-  if (unlabelled) facts.unlabelled.index = data::RowIndex::from_bytes(reader.get_string());
   return facts;
 }
 
@@ -153,24 +179,23 @@ double most_nonzeros(const Prepared& prepared) {
   return training::sparse_below(prepared.model->network().layout()->spec(0).shape[1]);
 }
 
-// The share of what is learned from that is not zero, where numerics.sparse = "auto" asks for it and
-// it may be small. Where the scaling moves the zeros of a column, it is taken for full.
+// The share of what is learned from that is not zero, where numerics.sparse = "auto" asks for it
+// and it may be small. Where the scaling moves the zeros of a column, it is taken for full.
 std::optional<double> share_of_nonzeros(const Job& job, const Prepared& prepared,
-                                        const data::Scaling& scaling) {
+                                        const RunStage& run) {
+  const data::Scaling& scaling = prepared.model->scaling();
   const auto columns = static_cast<double>(scaling.columns());
   const double moved = columns - static_cast<double>(scaling.zeros_kept());
   if (job.numerics.sparse != "auto" || moved >= most_nonzeros(prepared) * columns) return {};
-  const bool more = prepared.pretrain_source != nullptr;
-  const Source& source = more ? *prepared.pretrain_source : *prepared.train.source;
-  const auto& rows = more ? prepared.pretrain_rows : prepared.train.numbers;
-  const training::NonzerosProgram program(source, rows);
-  const int64_t count = program.result(engines::run_local(program, lanes_of(job), {}).run.state);
-  return static_cast<double>(count) / columns / static_cast<double>(rows.size());
+  const auto program = nonzeros_program(prepared);
+  const int64_t count =
+      program.result(run(program, nonzeros_stage(job, prepared), identity_of(job, prepared)));
+  const auto rows = prepared.summary.train_rows + prepared.summary.unlabelled_rows;
+  return static_cast<double>(count) / columns / static_cast<double>(rows);
 }
 
 Form form_of(const Job& job, const Prepared& prepared, const std::optional<double>& nonzeros) {
-  const bool sparse =
-      nonzeros ? *nonzeros < most_nonzeros(prepared) : job.numerics.sparse == "on";
+  const bool sparse = nonzeros ? *nonzeros < most_nonzeros(prepared) : job.numerics.sparse == "on";
   return sparse ? Form::kSparse : Form::kDense;
 }
 
@@ -178,6 +203,63 @@ bool is_set(const Job& job, std::string_view key) {
   const auto rows = job.document.describe();
   const auto row = std::ranges::find(rows, key, &config::Document::Row::key);
   return row != rows.end() && row->origin != "built-in";
+}
+
+// What a row of the training files is for.
+auto roles_of(const Job& job) {
+  return [seed = static_cast<uint64_t>(job.job.seed),
+          valid = job.data.valid.empty() ? job.data.valid_fraction : 0.0,
+          test = job.data.test.empty() ? job.data.test_fraction : 0.0](int64_t row) {
+    return data::role_of(seed, row, valid, test);
+  };
+}
+
+const std::shared_ptr<const data::DataSet>& rows_of(const Files& files, const std::string& which) {
+  const auto& rows = which == kTrain        ? files.train
+                     : which == kUnlabelled ? files.unlabelled
+                     : which == kValid      ? files.valid
+                                            : files.test;
+  if (!rows) throw ConfigError("data.{}: there are no such rows", which);
+  return rows;
+}
+
+Rows all_rows(const models::Model& model, std::shared_ptr<const data::DataSet> rows,
+              data::RowIndex index, Labels labels = Labels::kRead) {
+  std::vector<int64_t> numbers(static_cast<size_t>(index.rows));
+  std::iota(numbers.begin(), numbers.end(), int64_t{0});
+  return {
+      std::make_shared<data::RowSource>(std::move(rows), std::move(index), model.scaling(),
+                                        labels == Labels::kRead ? model.target() : data::Target{}),
+      std::move(numbers)};
+}
+
+// Passes over all files, on the workers of the job.
+Facts fit(const Job& job, const Files& files, const models::Model* start, const RunStage& run) {
+  const auto fitted = [&](const char* which, data::Statistics more = {}) {
+    const auto program = fit_program(job, files, which, std::move(more));
+    return program.result(run(program, fit_stage(job, which), identity_of_fit(files, which)));
+  };
+  Facts facts;
+  data::Statistics more;
+  if (files.unlabelled) {
+    training::Fitted of_unlabelled = fitted(kUnlabelled);
+    facts.unlabelled = std::move(of_unlabelled.index);
+    more = std::move(of_unlabelled.statistics);
+  }
+  facts.train = fitted(kTrain, std::move(more));
+  if (files.valid) facts.valid = fitted(kValid).index;
+  if (files.test) facts.test = fitted(kTest).index;
+  if (start) {
+    facts.train.scaling = start->scaling();
+    // The same label goes on as it was learned, where it holds nothing new.
+    const data::Target& before = start->target();
+    data::Target& target = facts.train.target;
+    const auto is_known = [&](const std::string& name) { return before.classes.index(name) >= 0; };
+    if (before.task == target.task && before.label == target.label &&
+        std::ranges::all_of(target.classes.names(), is_known))
+      target = before;
+  }
+  return facts;
 }
 
 bool many_numbers(const data::ClassList& classes) {
@@ -202,16 +284,74 @@ const char* Prepared::judged_name() const {
   return !test.empty() ? "test" : !valid.empty() ? "valid" : "train";
 }
 
+std::shared_ptr<const Files> open_files(const Job& job) {
+  if (job.data.train.empty())
+    throw ConfigError(
+        "data.train: no data to learn from; set it in the job, or by --set data.train=");
+  auto files = std::make_shared<Files>();
+  files->config = job.data;
+  files->train = data::DataSet::open(job.data.train, job.data);
+  const auto open = [&](const config::Location& location) {
+    return location.empty() ? nullptr
+                            : data::DataSet::open(location, job.data, &files->train->schema());
+  };
+  files->unlabelled = open(job.data.unlabelled);
+  files->valid = open(job.data.valid);
+  files->test = open(job.data.test);
+  return files;
+}
+
+training::FitProgram fit_program(const Job& job, const Files& files, const std::string& which,
+                                 data::Statistics more) {
+  const auto& rows = rows_of(files, which);
+  const auto every_row = [](int64_t) { return true; };
+  // A model decides how the rows to choose by and to test on are scaled: they are only counted.
+  if (which == kValid || which == kTest)
+    return {rows, {.task = "none", .scale = "none", .training = every_row}};
+  training::FitOptions options{.task = "none",
+                               .scale = scale_for(job.model, job.data.scale, rows->is_sparse()),
+                               .threshold = job.data.threshold,
+                               .more = std::move(more),
+                               .training = every_row};
+  if (which == kTrain) {
+    options.task = job.model.has_output() ? job.model.task.value_or("infer") : "none";
+    options.training = [role = roles_of(job)](int64_t row) {
+      return role(row) == data::Role::kTrain;
+    };
+  }
+  return {rows, std::move(options)};
+}
+
+Bytes identity_of_fit(const Files& files, const std::string& which) {
+  const auto& rows = rows_of(files, which);
+  ByteWriter out;
+  out.put_string(which);
+  out.put(static_cast<int64_t>(rows->splits()));
+  out.put(rows->file_bytes());
+  out.put(rows->schema().columns);
+  return std::move(out).take();
+}
+
+training::NonzerosProgram nonzeros_program(const Prepared& prepared) {
+  const bool more = prepared.pretrain_source != nullptr;
+  return {more ? *prepared.pretrain_source : *prepared.train.source,
+          more ? prepared.pretrain_rows : prepared.train.numbers};
+}
+
+void complete(Job& job) {
+  choose_phases(job);
+  job.model.complete();
+  job.pretrain.complete(job.model);
+  if (!job.data.unlabelled.empty() && !job.model.pretrained())
+    throw ConfigError("data.unlabelled: a {} model learns from labelled rows alone; pretrain a dbn",
+                      job.model.kind);
+}
+
 Rows open_rows(const models::Model& model, const config::Location& location,
                const data::DataConfig& config, Labels labels) {
   auto rows = data::DataSet::open(location, config, &model.schema());
   auto index = data::RowIndex::of(*rows);
-  std::vector<int64_t> numbers(static_cast<size_t>(index.rows));
-  std::iota(numbers.begin(), numbers.end(), int64_t{0});
-  return {
-      std::make_shared<data::RowSource>(std::move(rows), std::move(index), model.scaling(),
-                                        labels == Labels::kRead ? model.target() : data::Target{}),
-      std::move(numbers)};
+  return all_rows(model, std::move(rows), std::move(index), labels);
 }
 
 training::Metrics evaluate_rows(const models::Model& model, const Rows& rows, int lanes) {
@@ -219,66 +359,33 @@ training::Metrics evaluate_rows(const models::Model& model, const Rows& rows, in
   return program.result(engines::run_local(program, lanes, {}).run.state);
 }
 
-Prepared prepare(Job& job, const Bytes* known) {
-  if (job.data.train.empty())
-    throw ConfigError(
-        "data.train: no data to learn from; set it in the job, or by --set data.train=");
-  choose_phases(job);
-  job.model.complete();
-  job.pretrain.complete(job.model);
-
-  const auto seed = static_cast<uint64_t>(job.job.seed);
-  const double test_fraction = job.data.test.empty() ? job.data.test_fraction : 0;
-  const double valid_fraction = job.data.valid.empty() ? job.data.valid_fraction : 0;
-  const auto role = [=](int64_t row) {
-    return data::role_of(seed, row, valid_fraction, test_fraction);
-  };
-
-  auto rows = data::DataSet::open(job.data.train, job.data);
+Prepared prepare(Job& job, const PrepareOptions& options) {
+  complete(job);
+  const auto files = options.files ? options.files : open_files(job);
   std::unique_ptr<models::Model> start;
   if (!job.model.start.empty()) {
     start = std::make_unique<models::Model>(models::Model::load(find_model(job.model.start)));
-    expect_columns_of(*start, rows->schema(), job);
+    expect_columns_of(*start, files->train->schema(), job);
   }
-  std::shared_ptr<const data::DataSet> more;
-  Facts facts;
-  if (known) facts = facts_of(*known, !job.data.unlabelled.empty());
-  auto& [fitted, unlabelled, form] = facts;
-  if (!job.data.unlabelled.empty()) {
-    if (!job.model.pretrained())
-      throw ConfigError("data.unlabelled: a {} model learns from labelled rows alone; pretrain a dbn",
-                        job.model.kind);
-    more = data::DataSet::open(job.data.unlabelled, job.data, &rows->schema());
-    if (!known)
-      unlabelled = fit(job, more, {.task = "none", .training = [](int64_t) { return true; }});
-  }
-  if (!known)
-    fitted = fit(job, rows,
-                 {.task = job.model.has_output() ? job.model.task.value_or("infer") : "none",
-                  .more = unlabelled.statistics,
-                  .training = [=](int64_t row) { return role(row) == data::Role::kTrain; }});
-  if (start) {
-    fitted.scaling = start->scaling();
-    // The same label goes on as it was learned, where it holds nothing new.
-    const data::Target& before = start->target();
-    const auto is_known = [&](const std::string& name) { return before.classes.index(name) >= 0; };
-    if (before.task == fitted.target.task && before.label == fitted.target.label &&
-        std::ranges::all_of(fitted.target.classes.names(), is_known))
-      fitted.target = before;
-  }
+  const RunStage run = options.run ? options.run : [&](const reduce::Program& program, auto&&...) {
+    return engines::run_local(program, lanes_of(job), {}).run.state;
+  };
   const bool task_is_open = !job.model.task;
+  Facts facts = options.known ? facts_of(*options.known) : fit(job, *files, start.get(), run);
+  const auto& [fitted, unlabelled, valid, test, weights, form] = facts;
   if (job.model.has_output() && fitted.target.task != data::Task::kNone)
     job.model.task = fitted.target.task == data::Task::kClassify ? "classify" : "regress";
   job.finetune.complete(job.model);
 
+  const auto role = roles_of(job);
   Prepared prepared;
-  prepared.model =
-      std::make_unique<models::Model>(models::Model::Parts{.config = job.model,
-                                                           .schema = schema_of(*rows, job.data),
-                                                           .scaling = fitted.scaling,
-                                                           .target = fitted.target});
+  prepared.model = std::make_unique<models::Model>(
+      models::Model::Parts{.config = job.model,
+                           .schema = schema_of(*files->train, job.data),
+                           .scaling = fitted.scaling,
+                           .target = fitted.target});
   const auto source =
-      std::make_shared<data::RowSource>(rows, fitted.index, fitted.scaling, fitted.target);
+      std::make_shared<data::RowSource>(files->train, fitted.index, fitted.scaling, fitted.target);
   prepared.train.source = prepared.valid.source = prepared.test.source = source;
   if (start) prepared.start = start_tensors(*start, *prepared.model);
   for (int64_t row = 0; row < fitted.index.rows; ++row) {
@@ -288,9 +395,8 @@ Prepared prepare(Job& job, const Bytes* known) {
                                 : prepared.test)
         .numbers.push_back(row);
   }
-  if (!job.data.valid.empty())
-    prepared.valid = open_rows(*prepared.model, job.data.valid, job.data);
-  if (!job.data.test.empty()) prepared.test = open_rows(*prepared.model, job.data.test, job.data);
+  if (files->valid) prepared.valid = all_rows(*prepared.model, files->valid, valid);
+  if (files->test) prepared.test = all_rows(*prepared.model, files->test, test);
   // Among so few rows the luckiest epoch is hardly the best: over 30 splits of sonar, with 17 rows
   // to choose by, keeping it cost 3.7 points of error against the last.
   constexpr size_t kFewestToChooseBy = 30;
@@ -302,49 +408,38 @@ Prepared prepare(Job& job, const Bytes* known) {
         "data.test_fraction",
         fitted.index.rows, prepared.valid.numbers.size() + prepared.test.numbers.size());
 
-  if (more) {
+  if (files->unlabelled) {
     prepared.pretrain_source = std::make_shared<data::JoinedSource>(
         source, fitted.index.rows,
-        std::make_shared<data::RowSource>(more, unlabelled.index, fitted.scaling, data::Target{}));
+        std::make_shared<data::RowSource>(files->unlabelled, unlabelled, fitted.scaling,
+                                          data::Target{}));
     prepared.pretrain_rows = prepared.train.numbers;
-    for (int64_t row = 0; row < unlabelled.index.rows; ++row)
+    for (int64_t row = 0; row < unlabelled.rows; ++row)
       prepared.pretrain_rows.push_back(fitted.index.rows + row);
   }
-  std::optional<double> nonzeros;
-  if (!known) {
-    nonzeros = share_of_nonzeros(job, prepared, fitted.scaling);
-    form = form_of(job, prepared, nonzeros);
-  }
-  prepared.model->set_form(form);
-  prepared.class_weights = class_weights(job, prepared.train, fitted.target);
-
   prepared.summary = {.train_rows = static_cast<int64_t>(prepared.train.numbers.size()),
                       .valid_rows = static_cast<int64_t>(prepared.valid.numbers.size()),
                       .test_rows = static_cast<int64_t>(prepared.test.numbers.size()),
-                      .unlabelled_rows = unlabelled.index.rows,
+                      .unlabelled_rows = unlabelled.rows,
                       .bad_records = fitted.index.bad,
-                      .columns = rows->schema().columns,
+                      .columns = files->train->schema().columns,
                       .classes = fitted.target.classes.size(),
                       .classes_may_be_numbers = task_is_open && many_numbers(fitted.target.classes),
                       .valid_from_train = job.data.valid.empty(),
-                      .test_from_train = job.data.test.empty(),
-                      .sparse = prepared.model->form() == Form::kSparse,
-                      .nonzeros = nonzeros};
-  ByteWriter identity;
-  identity.put_string(fitted.index.to_bytes());
-  identity.put_string(fitted.scaling.to_bytes());
-  identity.put_string(fitted.target.to_bytes());
-  identity.put(prepared.model->form());
-  identity.put(rows->file_bytes());
-  if (more) {
-    identity.put_string(unlabelled.index.to_bytes());
-    identity.put(more->file_bytes());
+                      .test_from_train = job.data.test.empty()};
+  if (!options.known) {
+    facts.class_weights = class_weights(job, prepared.train, fitted.target);
+    prepared.identity = identity_of(facts, *files, start.get());
+    prepared.summary.nonzeros = share_of_nonzeros(job, prepared, run);
+    facts.form = form_of(job, prepared, prepared.summary.nonzeros);
   }
-  if (start) identity.put_string(start->to_bytes());
-  prepared.identity = std::move(identity).take();
-  if (known && prepared.identity != *known)
+  prepared.model->set_form(form);
+  prepared.summary.sparse = form == Form::kSparse;
+  prepared.class_weights = weights;
+  prepared.identity = identity_of(facts, *files, start.get());
+  if (options.known && prepared.identity != *options.known)
     throw DataError("{}: these rows are not those that the job began with; has a file changed?",
-                    rows->file(0));
+                    files->train->file(0));
   return prepared;
 }
 

@@ -11,6 +11,7 @@
 #include "superstep/front_door/training_pictures.h"
 #include "superstep/io/file.h"
 #include "superstep/kernels/isa.h"
+#include "superstep/training/evaluate_program.h"
 
 namespace superstep {
 namespace {
@@ -121,6 +122,11 @@ struct Run {
     folder.emplace(open_run(job, resume));
     status.emplace(*folder, job);
   }
+  // Complete once it is known how; until then as it was given, for an attempt that goes on from
+  // there.
+  void write_job(const Job& job) const {
+    io::write_file(folder->file(kJobFile), job.document.to_toml());
+  }
 };
 
 TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
@@ -129,10 +135,18 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   const auto started = std::chrono::steady_clock::now();
   job.numerics.use();
   make_paths_absolute(job);
-  // A run that goes on is claimed before anything else, a new one once nothing can be wrong with it.
+  // A run that goes on is claimed before anything else, a new one once nothing can be wrong with
+  // it.
   if (options.resume) run.open(job, true);
   const std::unique_ptr<engines::Engine> engine = make_engine(folder ? folder->attempt() : 1);
-  Prepared prepared = prepare(job);
+  const RunStage run_stage = [&](const reduce::Program& stage_program, const cluster::Stage& stage,
+                                 const Bytes& stage_identity) {
+    engines::EngineResult done =
+        engine->run(stage_program, stage, {.job = stage_identity, .stop = options.stop});
+    if (!done.run.finished) throw Stopped();
+    return std::move(done.run.state);
+  };
+  Prepared prepared = prepare(job, {.run = run_stage});
   if (options.listener) options.listener->on_data(prepared.summary);
 
   const training::NetworkProgram program(network_job(job, prepared));
@@ -141,9 +155,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   const Bytes identity = identity_of(job, prepared);
 
   if (!folder) run.open(job, false);
-  // A resumed run lacks it where the first attempt was killed before it came to write it.
-  if (!options.resume || !fs::exists(folder->file(kJobFile)))
-    io::write_file(folder->file(kJobFile), job.document.to_toml());
+  run.write_job(job);
   if (options.listener) options.listener->on_run(folder->path());
   write_bad_records(prepared.train, *folder);
 
@@ -188,7 +200,10 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   result.model = folder->file(kModelFile);
   const Bytes model = prepared.model->to_bytes();
   result.sha256 = sha256_hex(model.data(), model.size());
-  result.metrics = evaluate_rows(*prepared.model, prepared.judged(), lanes_of(job));
+  const training::EvaluateProgram evaluation(*prepared.model, *prepared.judged().source,
+                                             prepared.judged().numbers);
+  result.metrics =
+      evaluation.result(run_stage(evaluation, evaluate_stage(job, prepared), identity));
   result.metrics_rows = prepared.judged_name();
   folder->check_claim();
   folder->append_metrics(
@@ -208,7 +223,14 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
 TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions& options) {
   Run run;
   try {
-    TrainResult result = train_in(run, make_engine, job, options);
+    TrainResult result;
+    try {
+      result = train_in(run, make_engine, job, options);
+    } catch (const Stopped&) {
+      if (!run.folder) run.open(job, /*resume=*/false);
+      run.write_job(job);
+      result.run = run.folder->path();
+    }
     run.status->end(result.finished ? "finished" : "stopped");
     return result;
   } catch (const std::exception& error) {

@@ -217,7 +217,7 @@ Features Predictor::in_form(const Features& x) {
 ConstMatrix Predictor::scores(const Features& x) {
   const std::vector<int64_t> no_numbers(static_cast<size_t>(x.rows()));
   const layers::Pass pass{layers::Mode::kEvaluate, RngKey(0), no_numbers, context_};
-  return model_.network().forward(model_.params(), in_form(x), work_, pass);
+  return model_.network().forward(*params_, in_form(x), work_, pass);
 }
 
 Matrix Predictor::predict(const Features& x) {
@@ -238,10 +238,10 @@ Matrix Predictor::reconstruct(const Features& x) {
   const auto& rbm = static_cast<const layers::Rbm&>(model_.network().layer(0));
   hidden_.resize({x.rows(), rbm.outputs()});
   out_.resize({x.rows(), rbm.inputs()});
-  rbm.hidden_mean(model_.params(), 0, in_form(x), hidden_.matrix(), context_);
+  rbm.hidden_mean(*params_, 0, in_form(x), hidden_.matrix(), context_);
   std::vector<float> totals(static_cast<size_t>(x.rows()));
   layers::row_totals(x, totals);
-  rbm.visible_mean(model_.params(), 0, std::as_const(hidden_).matrix(), out_.matrix(), context_,
+  rbm.visible_mean(*params_, 0, std::as_const(hidden_).matrix(), out_.matrix(), context_,
                    totals);
   return out_.matrix();
 }

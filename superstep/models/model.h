@@ -77,7 +77,9 @@ class Model {
 class Predictor {
  public:
   /// The model must outlive it.
-  explicit Predictor(const Model& model) : model_(model) {}
+  explicit Predictor(const Model& model) : model_(model), params_(&model.params()) {}
+  /// From now on with these numbers in place of the model's own. They must outlive the calls.
+  void use(const ParamSet& params) { params_ = &params; }
   /// For scaled rows (rows, features) of either form: see Model::predict. Valid until the next
   /// call.
   Matrix predict(const Features& x);
@@ -91,6 +93,7 @@ class Predictor {
   Features in_form(const Features& x);
 
   const Model& model_;
+  const ParamSet* params_;
   kernels::Context context_;
   SparseMatrix sparse_;
   Tensor dense_;

@@ -75,6 +75,10 @@ EvaluateProgram::EvaluateProgram(const models::Model& model, const Source& sourc
                                  std::vector<int64_t> rows)
     : model_(model), source_(source), rows_(std::move(rows)) {}
 
+State EvaluateProgram::initial() const {
+  return {.shared = model_.params(), .outer = {}, .notes = {}};
+}
+
 std::optional<Round> EvaluateProgram::next(const Round* last, const State&) const {
   if (last) return std::nullopt;
   Round round{.phase = "evaluate", .epoch = 0, .superstep = 0, .args = {}, .units = {}};
@@ -101,6 +105,7 @@ reduce::Outcome EvaluateProgram::compute(const reduce::Task& task) const {
                   std::span(rows_).subspan(static_cast<size_t>(task.unit.begin),
                                            static_cast<size_t>(task.unit.weight)),
                   scratch.batch);
+  scratch.predictor.use(task.shared);
   const Evaluation e = evaluate_batch(model_, scratch.predictor, scratch.batch);
   return {.update = {}, .weight = e.rows, .blob = e.to_bytes(), .private_state = {}};
 }

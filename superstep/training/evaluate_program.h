@@ -1,5 +1,5 @@
 // The evaluation of a model on some rows, as a Program of one round: a unit is 1,024 consecutive
-// rows of the list.
+// rows of the list. The model's numbers are the state, so that workers elsewhere need no file.
 #pragma once
 
 #include "superstep/models/model.h"
@@ -13,7 +13,7 @@ class EvaluateProgram : public reduce::Program {
   /// Model and source must outlive it; `rows` are row numbers of the source.
   EvaluateProgram(const models::Model& model, const Source& source, std::vector<int64_t> rows);
 
-  [[nodiscard]] reduce::State initial() const override { return {}; }
+  [[nodiscard]] reduce::State initial() const override;
   [[nodiscard]] std::optional<reduce::Round> next(const reduce::Round* last,
                                                   const reduce::State& state) const override;
   [[nodiscard]] reduce::UpdateSpec update_spec(const reduce::Round& round) const override;
