@@ -46,8 +46,8 @@ Visitor(F...) -> Visitor<F...>;
 // A worker's way in: stamps what it says with its number. Also the way to it, until it leaves.
 class Coordinator::Door : public CoordinatorPort {
  public:
-  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes)
-      : coordinator_(coordinator), id_(id), worker_(&port), lanes_(lanes) {}
+  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes, std::string host)
+      : coordinator_(coordinator), id_(id), host_(std::move(host)), worker_(&port), lanes_(lanes) {}
   void notice(Notice notice) override { coordinator_.post(NoticeMessage{id_, std::move(notice)}); }
   void beat(LeaseId lease, uint64_t beats) override {
     coordinator_.post(BeatMessage{id_, lease, beats});
@@ -75,10 +75,12 @@ class Coordinator::Door : public CoordinatorPort {
     return worker_ ? lanes_ : 0;
   }
   [[nodiscard]] WorkerId id() const { return id_; }
+  [[nodiscard]] const std::string& host() const { return host_; }
 
  private:
   Coordinator& coordinator_;
   const WorkerId id_;
+  const std::string host_;
   std::mutex mutex_;  // held while the worker is told something: then it cannot leave
   WorkerPort* worker_;
   const int lanes_;
@@ -119,7 +121,7 @@ int Coordinator::lanes() {
 CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes, std::string host) {
   const std::scoped_lock lock(mutex_);
   const auto id = static_cast<WorkerId>(doors_.size());
-  auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes);
+  auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes, host);
   messages_.emplace_back(JoinedMessage{id, lanes, std::move(host)});
   arrived_.notify_one();
   return *door;
@@ -345,7 +347,12 @@ void Coordinator::handle(Message message) {
             }
             work_.erase(left.worker);
             ++lost_;
-            carry_out(schedule_.on(reduce::Lost{left.worker}, now()));
+            const int64_t before = schedule_.counters().released;
+            const auto actions = schedule_.on(reduce::Lost{left.worker}, now());
+            const int64_t held = schedule_.counters().released - before;
+            log::warning("worker {} on {} is gone; {} of its units {} to others", left.worker,
+                         door(left.worker).host(), held, held == 1 ? "goes" : "go");
+            carry_out(actions);
           },
           [&](NoticeMessage& said) {
             const auto lease = said.notice.lease;

@@ -724,7 +724,6 @@ void Server::Impl::gone(const std::shared_ptr<Session>& session) {
   const std::scoped_lock lock(mutex_);
   if (sessions_.erase(session->id()) == 0 || closing_) return;
   ++counts_.lost;
-  log::warning("worker {} on {} is gone; its units go to others", session->id(), session->host());
 }
 
 std::shared_ptr<Server::Impl::Session> Server::Impl::session(int64_t id) const {
