@@ -30,8 +30,8 @@ LEASE, TRANSFER, CHECKPOINT = "lease", "transfer", "checkpoint"
 # The state has 51 thousand numbers, and no transfer fewer than 16 thousand: four pieces of the proxy.
 JOB = dict(
     model={"kind": "dbn", "hidden": [256, 128]},
-    pretrain={"epochs": 150 * (8 if LONG else 1), "batch": 10},
-    finetune={"epochs": 900 * (8 if LONG else 1), "batch": 10},
+    pretrain={"epochs": 30 * (8 if LONG else 1), "batch": 10},
+    finetune={"epochs": 300 * (8 if LONG else 1), "batch": 10},
     reduce={"replicas": REPLICAS, "local_steps": 2},
     output={"checkpoint_seconds": 0})
 
@@ -243,13 +243,13 @@ class Soak(CommandTest):
         gone = re.findall(r"worker \d+ on \S+ is gone; (\d+) of its units", self.form.messages()[before:])
         return sum(map(int, gone))
 
-    def held_while_stopped(self, since, workers):
-        """Whether the status of later than `since` has so many workers that hold leases and are silent."""
+    def held_while_stopped(self, since):
+        """Whether the status of later than `since` has workers that hold leases and are silent."""
         status = self.recorder.status
         if status.get("updated", 0) <= since:
             return None
         silent = [w for w in status["workers"] if w["here"] and w["heard"] < since and w["replicas"]]
-        return f"{len(silent)} silent workers hold a unit" if len(silent) >= workers else None
+        return f"{len(silent)} silent workers hold a unit" if silent else None
 
     def stop_in_checkpoint(self):
         """Stops the coordinator where it has half written a checkpoint; returns its pid and the file."""
@@ -284,7 +284,7 @@ class Soak(CommandTest):
         victims = workers if all_of_them else [self.random.choice(workers)]
         since = time.time()
         send(victims, signal.SIGSTOP)
-        seen = self.comes(lambda: self.held_while_stopped(since, len(victims) if all_of_them else 1), 4)
+        seen = self.comes(lambda: self.held_while_stopped(since), 4)
         if seen:
             then()
         send(victims, signal.SIGCONT)
@@ -441,7 +441,7 @@ class Soak(CommandTest):
         self.wait_for(lambda: not self.form.tend(), "the end of the run", lambda: True)
         self.form.end(self)
         self.recorder.stop()
-        print("\n".join(self.lines))
+        print("\n".join(self.lines)); print(self.form.messages())
 
         self.assertEqual(sum(self.counted.values()), FAULTS)
         for kind in (LEASE, TRANSFER, CHECKPOINT):
