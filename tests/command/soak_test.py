@@ -16,8 +16,8 @@ from pathlib import Path
 
 import support
 from faulty_proxy import PIECE, Proxy
-from processes_test import children, command_line
-from support import CommandTest, end_line, job_toml, metrics_lines, sha256
+from processes_test import children
+from support import CommandTest, job_toml, metrics_lines, sha256
 
 FAULTS = int(os.environ.get("SUPERSTEP_SOAK", "15"))
 SEED = int(os.environ.get("SUPERSTEP_SOAK_SEED", "0")) or time.time_ns() % 1_000_000
@@ -31,7 +31,7 @@ LEASE, TRANSFER, CHECKPOINT = "lease", "transfer", "checkpoint"
 JOB = dict(
     model={"kind": "dbn", "hidden": [256, 128]},
     pretrain={"epochs": 30 * (8 if LONG else 1), "batch": 10},
-    finetune={"epochs": 300 * (8 if LONG else 1), "batch": 10},
+    finetune={"epochs": 450 * (8 if LONG else 1), "batch": 10},
     reduce={"replicas": REPLICAS, "local_steps": 2},
     output={"checkpoint_seconds": 0})
 
@@ -70,7 +70,7 @@ class Supervised:
         """Whether the job goes on."""
         return self.process.poll() is None
 
-    def hurry(self):
+    def pace(self, rate):
         pass
 
     def kill_everything(self):
@@ -101,7 +101,6 @@ class ByHand:
         host, _, port = self.address.rpartition(":")
         self.proxies = [Proxy((host, int(port))) for _ in range(WORKERS)]
         for proxy in self.proxies:
-            proxy.rate = PACE
             test.addCleanup(proxy.close)
         self.started = [self.start_worker(proxy) for proxy in self.proxies]
 
@@ -138,9 +137,9 @@ class ByHand:
                 self.started[i] = self.start_worker(self.proxies[i])
         return True
 
-    def hurry(self):
+    def pace(self, rate):
         for proxy in self.proxies:
-            proxy.rate = None
+            proxy.rate = rate
 
     def kill_everything(self):
         processes = [self.process, *self.started]
@@ -160,7 +159,7 @@ class Recorder:
     """Looks at the run's status all the time, and keeps what is gone when an attempt dies."""
 
     def __init__(self, run):
-        self.run, self.status, self.granted, self.memory = run, {}, {}, {}
+        self.run, self.status, self.leases, self.memory = run, {}, {}, {}
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
         self.thread.start()
@@ -173,7 +172,7 @@ class Recorder:
             self.status = status
             attempt = status["attempt"]
             if status["leases"]:
-                self.granted[attempt] = (status["leases"]["granted"], status["superstep"])
+                self.leases[attempt] = status["leases"]
             if memory := resident(status["process"]):
                 self.memory.setdefault(attempt, []).append(memory)
 
@@ -207,7 +206,7 @@ class Soak(CommandTest):
         self.job = self.write("job.toml", job_toml("rows.csv", **JOB))
         self.run_folder = self.folder / "run"
         self.random = random.Random(SEED)
-        self.counted, self.lines, self.lost_units, self.form = {}, [], 0, None
+        self.counted, self.lines, self.deaths, self.past, self.form = {}, [], {}, "", None
 
     def what_to_train(self):
         if (self.run_folder / "attempt-1").exists():
@@ -300,19 +299,24 @@ class Soak(CommandTest):
         return self.stop_worker(all_of_them=True, then=self.kill_everything)
 
     def kill_everything(self):
-        self.count_lost()
+        self.note_death()
         self.form.kill_everything()
+        self.past += self.form.messages()
 
     def kill_coordinator(self):
         if pid := self.form.coordinator():
             send([pid], signal.SIGSTOP)
-            self.count_lost()
+            self.note_death()
             send([pid], signal.SIGKILL)
 
-    def count_lost(self):
-        """What the attempt that is about to die has granted since its last status: at most so much."""
-        granted, superstep = self.recorder.granted.get(self.recorder.status["attempt"], (0, 0))
-        self.lost_units += max(0, len(metrics_lines(self.run_folder)) - superstep + 1) * REPLICAS
+    def note_death(self):
+        """Keeps how far the attempt had come that is about to die, and how many had begun to train."""
+        self.deaths[len(self.resumed_from())] = self.superstep()
+
+    def resumed_from(self):
+        """The superstep that each attempt went on from, 0 where it had no checkpoint."""
+        found = re.findall(r"^model .*\n(?:resume +from superstep ([\d,]+))?", self.past + self.form.messages(), re.M)
+        return [int(number.replace(",", "") or 0) for number in found]
 
     def in_checkpoint(self, act):
         pid, name = self.stop_in_checkpoint()
@@ -393,9 +397,13 @@ class Soak(CommandTest):
         return dealt
 
     def inject(self, fault):
-        """Until it hits what it is meant to hit."""
+        """Until it hits what it is meant to hit; not before its share of the run is done."""
+        due = self.supersteps * sum(self.counted.values()) // (FAULTS + 3)
+        self.form.pace(None)
         for _ in range(5):
             self.wait_for_progress()
+            self.wait_for(lambda: self.superstep() >= due, f"superstep {due}")
+            self.form.pace(PACE)
             begun = time.monotonic()
             seen = fault(self)
             took = time.monotonic() - begun
@@ -406,11 +414,12 @@ class Soak(CommandTest):
             self.counted[kind] = self.counted.get(kind, 0) + 1
             self.lines.append(f"{sum(self.counted.values()):4d}  {self.superstep():6d}  {self.form.name:8s} {kind:10s} "
                               f"{fault.__name__}: {evidence} ({took:.1f} s)")
+            print(self.lines[-1], flush=True)
             return
         self.fail(f"{fault.__name__} hit nothing five times\n" + self.story())
 
     def superstep(self):
-        return self.recorder.status.get("superstep") or 0
+        return (self.run_folder / "metrics.jsonl").read_bytes().count(b"\n")
 
     def wait_for_progress(self):
         """Until a superstep is done by whoever works now."""
@@ -429,7 +438,7 @@ class Soak(CommandTest):
 
     def test_faults(self):
         reference = self.train(self.job, "reference", workers=2)
-        needed = end_line(reference)["leases"]["granted"]
+        self.supersteps = len(metrics_lines(reference)) - 1
         self.recorder = Recorder(self.run_folder)
         self.addCleanup(self.recorder.stop)
         print(f"seed {SEED}: {FAULTS} faults", flush=True)
@@ -437,18 +446,17 @@ class Soak(CommandTest):
             self.form = form(self)
             for fault in faults:
                 self.inject(fault)
-        self.form.hurry()
+        self.form.pace(None)
         self.wait_for(lambda: not self.form.tend(), "the end of the run", lambda: True)
         self.form.end(self)
         self.recorder.stop()
-        print("\n".join(self.lines)); print(self.form.messages())
 
         self.assertEqual(sum(self.counted.values()), FAULTS)
         for kind in (LEASE, TRANSFER, CHECKPOINT):
             self.assertGreaterEqual(self.counted.get(kind, 0), LEAST, kind)
         self.assertEqual(sha256(self.run_folder), sha256(reference))
         self.assert_no_process_left()
-        self.assert_few_units_again(needed)
+        self.assert_few_units_again()
         self.assert_memory_flat()
 
     def assert_no_process_left(self):
@@ -466,13 +474,14 @@ class Soak(CommandTest):
 
         self.wait_for(lambda: not left(), "the end of all processes", lambda: True, 10)
 
-    def assert_few_units_again(self, needed):
-        end = end_line(self.run_folder)
-        attempt = self.recorder.status["attempt"]
-        granted = sum(g for a, (g, _) in self.recorder.granted.items() if a != attempt) + end["leases"]["granted"]
-        again = granted + self.lost_units - needed
-        share = again / (granted + self.lost_units)
-        print(f"units: {needed} needed, at most {again} computed again or begun in vain: {share:.1%}")
+    def assert_few_units_again(self):
+        resumed = self.resumed_from()
+        # Whole supersteps, and all of the one under way, for attempts that died; leases for workers.
+        rounds = sum(done - resumed[attempt] + 1 for attempt, done in self.deaths.items())
+        leases = sum(leases["released"] + leases["backups"] for leases in self.recorder.leases.values())
+        again, needed = rounds * REPLICAS + leases, self.supersteps * REPLICAS
+        share = again / (needed + again)
+        print(f"units: {needed} needed, {again} computed again or in vain: {share:.1%}; {len(self.deaths)} attempts died")
         self.assertLess(share, 0.5)
 
     def assert_memory_flat(self):
@@ -480,6 +489,8 @@ class Soak(CommandTest):
         samples = [m for attempt in sorted(self.recorder.memory) for m in self.recorder.memory[attempt]]
         third = max(1, len(samples) // 3)
         early, late = max(samples[:third]), max(samples[-third:])
+        print("coordinator, MB, first to last of each attempt:",
+              ", ".join(f"{m[0]:.0f} to {m[-1]:.0f}" for _, m in sorted(self.recorder.memory.items())))
         print(f"coordinator: {early:.0f} MB early, {late:.0f} MB late")
         self.assertLess(late, 1.2 * early + 8)
 
