@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "superstep/base/log.h"
+#include "superstep/cli/signals.h"
 #include "superstep/engines/child_process.h"
 #include "superstep/front_door/pipe.h"
 #include "superstep/front_door/runs.h"
@@ -124,6 +125,7 @@ void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
 }
 
 int work_until_done(WorkerArguments arguments) {
+  arguments.work.stop = stop_on_signals("leaving; once more to stop at once");
   if (arguments.supervised) engines::watch_parent([](const std::string&) {}, end_as_an_orphan);
   const std::string path = arguments.supervised             ? ""
                            : arguments.credentials.empty() ? "superstep.credentials"
@@ -134,7 +136,7 @@ int work_until_done(WorkerArguments arguments) {
                       kCredentialsVariable);
   arguments.work.credentials = *credentials;
   work(arguments.work);
-  return kDone;
+  return code_of_signal();
 }
 
 }  // namespace superstep::cli

@@ -5,6 +5,7 @@ written, and the list that is printed says how that was seen. The faults are dra
 SUPERSTEP_SOAK_SEED, else the time; SUPERSTEP_SOAK says how many: 15, or 100 for the nightly run.
 """
 
+import itertools
 import os
 import random
 import re
@@ -386,13 +387,14 @@ class Soak(CommandTest):
     def deal(self):
         """[(form, its faults)]; all is killed between two forms."""
         parts = 8 if LONG else 2
+        turns = {kind: itertools.cycle(self.random.sample(faults, len(faults))) for kind, faults in self.BY_KIND.items()}
         dealt = []
         for part in range(parts):
             form = (Supervised, ByHand)[part % 2]
             count = FAULTS * (2, 3)[part % 2] * 2 // (5 * parts)
             kinds = [form.kinds[i % len(form.kinds)] for i in range(count)]
             self.random.shuffle(kinds)
-            faults = [self.random.choice(self.BY_KIND[kind]) for kind in kinds]
+            faults = [next(turns[kind]) for kind in kinds]
             dealt.append((form, [*faults[:-1], self.random.choice(self.END_OF_FORM)] if part + 1 < parts else faults))
         return dealt
 
