@@ -116,6 +116,9 @@ void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
   command.add_option("--credentials", arguments.credentials,
                      "The file with the job's secret, copied from the coordinator's machine "
                      "[superstep.credentials]");
+  command.add_option("--run", arguments.work.run,
+                     "The run's folder, where this machine sees it: should the coordinator move, "
+                     "its file `address` says where to");
   command.add_option("--threads", arguments.work.lanes, "Units computed at once [one a core]")
       ->check(CLI::Range(1, 4096));
   command.add_option("--patience", arguments.work.patience,

@@ -91,6 +91,12 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller,
   return line.dump();
 }
 
+reduce::ScheduleOptions schedule_of(const Job& job) {
+  reduce::ScheduleOptions options{.audit = job.reduce.audit};
+  if (!job.engine.backups) options.silence = options.slow_factor = reduce::kNever;
+  return options;
+}
+
 void write_bad_records(const front_door::Rows& rows, const RunFolder& folder) {
   if (rows.source->index().bad == 0) return;
   std::string text;
@@ -144,6 +150,8 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   // A resumed run lacks it where the first attempt was killed before it came to write it.
   if (!options.resume || !fs::exists(folder->file(kJobFile)))
     io::write_file(folder->file(kJobFile), job.document.to_toml());
+  if (!engine->address().empty())
+    io::replace_file(folder->file(kAddressFile), engine->address() + "\n");
   if (options.listener) options.listener->on_run(folder->path());
   write_bad_records(prepared.train, *folder);
 
@@ -152,7 +160,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   cluster::RunOptions run_options{.folder = &*folder,
                                   .job = identity,
                                   .checkpoint_seconds = job.output.checkpoint_seconds,
-                                  .schedule = {.audit = job.reduce.audit},
+                                  .schedule = schedule_of(job),
                                   .resume = {},
                                   .stop = options.stop,
                                   .observer = nullptr};

@@ -174,7 +174,8 @@ class Recorder:
             attempt = status["attempt"]
             if status["leases"]:
                 self.leases[attempt] = status["leases"]
-            if memory := resident(status["process"]):
+            # A run that has ended makes its report.
+            if status["state"] == "running" and (memory := resident(status["process"])):
                 self.memory.setdefault(attempt, []).append(memory)
 
     def stop(self):
@@ -183,7 +184,7 @@ class Recorder:
 
 
 def resident(pid):
-    """Memory of a process in MB."""
+    """Memory of a process in MB; None where it is gone."""
     try:
         found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     except (FileNotFoundError, ProcessLookupError):

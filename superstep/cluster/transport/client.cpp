@@ -566,9 +566,11 @@ void Connection::heart() {
 
 }  // namespace
 
-WorkEnd work(const ClientOptions& options, const std::function<MadeProgram(const Stage&)>& make,
+WorkEnd work(const ClientOptions& given, const std::function<MadeProgram(const Stage&)>& make,
              std::string* reason) {
   use_our_log();
+  ClientOptions options = given;
+  std::string elsewhere;
   Seen seen;
   std::optional<Made> made;
   std::mutex mutex;
@@ -587,6 +589,10 @@ WorkEnd work(const ClientOptions& options, const std::function<MadeProgram(const
       if (connection.welcomed()) {
         lost = Clock::now();
         pause = kFirstPause;
+      } else if (options.elsewhere) {
+        // By turns, since the old address may be right again.
+        elsewhere = options.coordinator == given.coordinator ? options.elsewhere() : "";
+        options.coordinator = elsewhere.empty() ? given.coordinator : elsewhere;
       }
     }
     if (options.stop.stop_requested()) break;
