@@ -32,7 +32,7 @@ LEASE, TRANSFER, CHECKPOINT = "lease", "transfer", "checkpoint"
 JOB = dict(
     model={"kind": "dbn", "hidden": [256, 128]},
     pretrain={"epochs": 30 * (8 if LONG else 1), "batch": 10},
-    finetune={"epochs": 450 * (8 if LONG else 1), "batch": 10},
+    finetune={"epochs": 280 * (8 if LONG else 1), "batch": 10},
     reduce={"replicas": REPLICAS, "local_steps": 2},
     output={"checkpoint_seconds": 0})
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -190,7 +191,7 @@ class Connection : public CoordinatorPort {
   std::unique_ptr<wire::Coordinator::Stub> stub_;
   std::unique_ptr<grpc::ClientReaderWriter<wire::FromWorker, wire::ToWorker>> stream_;
   std::mutex write_mutex_;
-  int64_t session_ = 0;
+  std::atomic<int64_t> session_ = 0;
   bool over_ = false;    // under write_mutex_: the call has ended
   std::string problem_;  // why we ended it ourselves
 
@@ -211,7 +212,7 @@ class Connection::Transfer {
   Transfer(Connection& connection, int64_t bytes) : connection_(connection) {
     const ClientOptions& options = connection.options_;
     context_.AddMetadata(kSecretKey, options.link.secret);
-    context_.AddMetadata(kSessionKey, std::to_string(connection.session_));
+    context_.AddMetadata(kSessionKey, std::to_string(connection.session_.load()));
     context_.set_deadline(
         in_seconds(options.patience + static_cast<double>(bytes) / kLeastBytesPerSecond));
     const std::scoped_lock lock(connection_.mutex_);
@@ -287,6 +288,7 @@ Status Connection::run() {
 }
 
 void Connection::leave() {
+  if (!welcomed()) return cancel();
   // A link that takes nothing more must not hold up the end.
   farewell_ = std::jthread([this] {
     std::unique_lock lock(mutex_);
