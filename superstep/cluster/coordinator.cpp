@@ -434,9 +434,9 @@ void Coordinator::carry_out(const std::vector<reduce::Action>& actions) {
             },
             [&](const reduce::Poisoned& poisoned) {
               const auto& unit = start_->round.units.at(static_cast<size_t>(poisoned.unit));
-              throw Error(fmt::format("{} ({} rows, pieces {} to {}): this unit cannot be computed: {}",
-                                      name_of(poisoned.unit), unit.weight, unit.begin, unit.end,
-                                      poisoned.reason));
+              throw Error(fmt::format(
+                  "{} ({} rows, pieces {} to {}): this unit cannot be computed: {}",
+                  name_of(poisoned.unit), unit.weight, unit.begin, unit.end, poisoned.reason));
             },
             [&](const reduce::RoundDone&) { round_done_ = true; },
         },

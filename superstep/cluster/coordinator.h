@@ -108,9 +108,9 @@ class Coordinator {
   /// Returns the worker's way to speak to the coordinator, good for as long as the coordinator.
   CoordinatorPort& join(WorkerPort& port, int lanes, std::string host = {},
                         int64_t process = 0);
-  /// The worker is gone, and its leases go back. `died`: it did not say that it leaves. No call through `door` may be under way, since
-  /// what it delivers counts either before this or not at all. Afterwards `port` is not called any
-  /// more.
+  /// The worker is gone, and its leases go back. `died`: it did not say that it leaves. No call
+  /// through `door` may be under way, since what it delivers counts either before this or not at
+  /// all. Afterwards `port` is not called any more.
   void leave(CoordinatorPort& door, bool died = true);
 
   /// Runs the job to its end, or until the stop token asks. Throws what a unit threw.

@@ -388,7 +388,8 @@ class Soak(CommandTest):
     def deal(self):
         """[(form, its faults)]; all is killed between two forms."""
         parts = 8 if LONG else 2
-        turns = {kind: itertools.cycle(self.random.sample(faults, len(faults))) for kind, faults in self.BY_KIND.items()}
+        turns = {kind: itertools.cycle(self.random.sample(faults, len(faults)))
+                 for kind, faults in self.BY_KIND.items()}
         dealt = []
         for part in range(parts):
             form = (Supervised, ByHand)[part % 2]
@@ -415,8 +416,8 @@ class Soak(CommandTest):
                 continue
             kind, evidence = seen
             self.counted[kind] = self.counted.get(kind, 0) + 1
-            self.lines.append(f"{sum(self.counted.values()):4d}  {self.superstep():6d}  {self.form.name:8s} {kind:10s} "
-                              f"{fault.__name__}: {evidence} ({took:.1f} s)")
+            self.lines.append(f"{sum(self.counted.values()):4d}  {self.superstep():6d}  {self.form.name:8s} "
+                              f"{kind:10s} {fault.__name__}: {evidence} ({took:.1f} s)")
             print(self.lines[-1], flush=True)
             return
         self.fail(f"{fault.__name__} hit nothing five times\n" + self.story())
@@ -484,7 +485,8 @@ class Soak(CommandTest):
         leases = sum(leases["released"] + leases["backups"] for leases in self.recorder.leases.values())
         again, needed = rounds * REPLICAS + leases, self.supersteps * REPLICAS
         share = again / (needed + again)
-        print(f"units: {needed} needed, {again} computed again or in vain: {share:.1%}; {len(self.deaths)} attempts died")
+        print(f"units: {needed} needed, {again} computed again or in vain: {share:.1%}; "
+              f"{len(self.deaths)} attempts died")
         self.assertLess(share, 0.5)
 
     def assert_memory_flat(self):
