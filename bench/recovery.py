@@ -24,7 +24,7 @@ import support  # noqa: E402
 from processes_test import children  # noqa: E402
 
 # Units of about a quarter of a second, 16 a superstep.
-HALF_SPEED = dict(model={"kind": "mlp", "hidden": [1500, 800]}, finetune={"epochs": 3, "batch": 10},
+HALF_SPEED = dict(model={"kind": "mlp", "hidden": [1500, 800]}, finetune={"epochs": 8, "batch": 10},
                   reduce={"replicas": 16, "local_steps": 100})
 LOSSES = dict(model={"kind": "dbn", "hidden": [256, 128]}, pretrain={"epochs": 3, "batch": 10},
               finetune={"epochs": 1_000_000, "batch": 10}, reduce={"replicas": 8, "local_steps": 2},
