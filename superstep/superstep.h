@@ -96,6 +96,9 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options);
 /// A worker: computes for the coordinator at host:port until the job is done.
 struct WorkOptions {
   std::string coordinator;
+  /// The folder of the run, where it can be seen from here: its file `address` says where the
+  /// coordinator is once it has been started anew elsewhere.
+  std::string run = {};
   Credentials credentials = {};
   int lanes = 0;                        ///< Threads; 0: one a core.
   double patience = 120;                ///< Seconds without a coordinator before it gives up.

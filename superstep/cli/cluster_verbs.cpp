@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "superstep/base/log.h"
+#include "superstep/cli/signals.h"
 #include "superstep/engines/child_process.h"
 #include "superstep/front_door/pipe.h"
 #include "superstep/front_door/runs.h"
@@ -115,6 +116,9 @@ void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
   command.add_option("--credentials", arguments.credentials,
                      "The file with the job's secret, copied from the coordinator's machine "
                      "[superstep.credentials]");
+  command.add_option("--run", arguments.work.run,
+                     "The run's folder, where this machine sees it: should the coordinator move, "
+                     "its file `address` says where to");
   command.add_option("--threads", arguments.work.lanes, "Units computed at once [one a core]")
       ->check(CLI::Range(1, 4096));
   command.add_option("--patience", arguments.work.patience,
@@ -124,6 +128,7 @@ void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
 }
 
 int work_until_done(WorkerArguments arguments) {
+  arguments.work.stop = stop_on_signals("leaving; once more to stop at once");
   if (arguments.supervised) engines::watch_parent([](const std::string&) {}, end_as_an_orphan);
   const std::string path = arguments.supervised             ? ""
                            : arguments.credentials.empty() ? "superstep.credentials"
@@ -134,7 +139,7 @@ int work_until_done(WorkerArguments arguments) {
                       kCredentialsVariable);
   arguments.work.credentials = *credentials;
   work(arguments.work);
-  return kDone;
+  return code_of_signal();
 }
 
 }  // namespace superstep::cli

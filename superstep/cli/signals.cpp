@@ -4,13 +4,20 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 #include "superstep/base/log.h"
 
 namespace superstep::cli {
+namespace {
 
-std::stop_token stop_on_signals() {
+constexpr int kEndedBySignal = 128;
+std::atomic<int> caught = 0;
+
+}  // namespace
+
+std::stop_token stop_on_signals(std::string says) {
   // Threads inherit the mask, so the signals reach nobody but the thread that waits for them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -18,16 +25,18 @@ std::stop_token stop_on_signals() {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   static std::stop_source source;
-  std::thread([signals] {
+  std::thread([signals, says = std::move(says)] {
     int signal = 0;
     sigwait(&signals, &signal);
-    log::info("stopping after this superstep; once more to stop at once");
+    caught = signal;
+    log::info("{}", says);
     source.request_stop();
     sigwait(&signals, &signal);
-    constexpr int kKilledBySignal = 128;
-    _exit(kKilledBySignal + signal);
+    _exit(kEndedBySignal + signal);
   }).detach();
   return source.get_token();
 }
+
+int code_of_signal() { return caught == 0 ? 0 : kEndedBySignal + caught; }
 
 }  // namespace superstep::cli

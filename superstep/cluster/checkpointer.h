@@ -25,7 +25,8 @@ struct Resume {
 std::optional<Resume> newest_checkpoint(const RunFolder& folder, const Bytes& job);
 
 /// Writes checkpoints beside the training: at most one at a time, at most every `seconds`, and more
-/// rarely where writing one would take over 2% of the time. A failure is said and training goes on.
+/// rarely where making one would take over 2% of a processor's time. A failure is said and training
+/// goes on.
 class Checkpointer {
  public:
   Checkpointer(RunFolder& folder, Bytes job, double seconds);
@@ -50,7 +51,7 @@ class Checkpointer {
   double seconds_;
   io::CheckpointFolder store_;
   double next_time_ = 0;
-  std::future<double> writing_;  // seconds that the write took
+  std::future<double> writing_;  // processor seconds that the checkpoint took
 };
 
 }  // namespace superstep::cluster

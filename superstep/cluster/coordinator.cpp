@@ -46,8 +46,8 @@ Visitor(F...) -> Visitor<F...>;
 // A worker's way in: stamps what it says with its number. Also the way to it, until it leaves.
 class Coordinator::Door : public CoordinatorPort {
  public:
-  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes)
-      : coordinator_(coordinator), id_(id), worker_(&port), lanes_(lanes) {}
+  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes, std::string host)
+      : coordinator_(coordinator), id_(id), host_(std::move(host)), worker_(&port), lanes_(lanes) {}
   void notice(Notice notice) override { coordinator_.post(NoticeMessage{id_, std::move(notice)}); }
   void beat(LeaseId lease, uint64_t beats) override {
     coordinator_.post(BeatMessage{id_, lease, beats});
@@ -75,10 +75,12 @@ class Coordinator::Door : public CoordinatorPort {
     return worker_ ? lanes_ : 0;
   }
   [[nodiscard]] WorkerId id() const { return id_; }
+  [[nodiscard]] const std::string& host() const { return host_; }
 
  private:
   Coordinator& coordinator_;
   const WorkerId id_;
+  const std::string host_;
   std::mutex mutex_;  // held while the worker is told something: then it cannot leave
   WorkerPort* worker_;
   const int lanes_;
@@ -116,19 +118,20 @@ int Coordinator::lanes() {
   return lanes;
 }
 
-CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes, std::string host) {
+CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes, std::string host,
+                                   int64_t process) {
   const std::scoped_lock lock(mutex_);
   const auto id = static_cast<WorkerId>(doors_.size());
-  auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes);
-  messages_.emplace_back(JoinedMessage{id, lanes, std::move(host)});
+  auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes, host);
+  messages_.emplace_back(JoinedMessage{id, lanes, std::move(host), process});
   arrived_.notify_one();
   return *door;
 }
 
-void Coordinator::leave(CoordinatorPort& port) {
+void Coordinator::leave(CoordinatorPort& port, bool died) {
   auto& door = dynamic_cast<Door&>(port);
   door.close();
-  post(LeftMessage{door.id()});
+  post(LeftMessage{door.id(), died});
 }
 
 void Coordinator::post(Message message) {
@@ -335,7 +338,8 @@ void Coordinator::handle(Message message) {
           [&](JoinedMessage& joined) {
             if (start_) door(joined.worker).tell([&](WorkerPort& worker) { worker.begin(start_); });
             carry_out(schedule_.on(
-                reduce::Joined{joined.worker, joined.lanes, std::move(joined.host)}, now()));
+                reduce::Joined{joined.worker, joined.lanes, std::move(joined.host), joined.process},
+                now()));
           },
           [&](LeftMessage& left) {
             {
@@ -345,7 +349,13 @@ void Coordinator::handle(Message message) {
             }
             work_.erase(left.worker);
             ++lost_;
-            carry_out(schedule_.on(reduce::Lost{left.worker}, now()));
+            const int64_t before = schedule_.counters().released;
+            const auto actions = schedule_.on(reduce::Lost{left.worker, left.died}, now());
+            const int64_t held = schedule_.counters().released - before;
+            log::warning("worker {} on {} {}; {} of its units {} to others", left.worker,
+                         door(left.worker).host(), left.died ? "is gone" : "leaves", held,
+                         held == 1 ? "goes" : "go");
+            carry_out(actions);
           },
           [&](NoticeMessage& said) {
             const auto lease = said.notice.lease;
@@ -423,8 +433,10 @@ void Coordinator::carry_out(const std::vector<reduce::Action>& actions) {
                   conflict.unit, start_->round.superstep, conflict.first, conflict.second);
             },
             [&](const reduce::Poisoned& poisoned) {
-              throw Error(fmt::format("superstep {}: unit {} cannot be computed: {}",
-                                      start_->round.superstep, poisoned.unit, poisoned.reason));
+              const auto& unit = start_->round.units.at(static_cast<size_t>(poisoned.unit));
+              throw Error(fmt::format(
+                  "{} ({} rows, pieces {} to {}): this unit cannot be computed: {}",
+                  name_of(poisoned.unit), unit.weight, unit.begin, unit.end, poisoned.reason));
             },
             [&](const reduce::RoundDone&) { round_done_ = true; },
         },
@@ -432,14 +444,19 @@ void Coordinator::carry_out(const std::vector<reduce::Action>& actions) {
   }
 }
 
+std::string Coordinator::name_of(int unit) const {
+  const Round& round = start_->round;
+  const reduce::WorkUnit& named = round.units.at(static_cast<size_t>(unit));
+  return fmt::format("{}, epoch {}, superstep {}, replica {}", round.phase, round.epoch,
+                     round.superstep, named.id);
+}
+
 void Coordinator::rethrow(const FailedMessage& failed) const {
   const auto found = units_of_leases_.find(failed.lease);
-  const Round& round = start_->round;
   const std::string where =
       found == units_of_leases_.end()
           ? std::string(failed.lease == 0 ? "the scratch of a lane" : "a unit")
-          : fmt::format("{}, epoch {}, superstep {}, replica {}", round.phase, round.epoch,
-                        round.superstep, round.units.at(static_cast<size_t>(found->second)).id);
+          : name_of(found->second);
   try {
     std::rethrow_exception(failed.error);
   } catch (const NumericError& error) {

@@ -104,12 +104,14 @@ class Coordinator {
 
   /// A worker of so many lanes joins; `port` must live until leave() or the end of run(). `host` is
   /// where it runs: a unit that kills workers is told from a host that does; empty: one of its own.
+  /// `process` is its number there: a worker that joins again has not died; 0: unknown.
   /// Returns the worker's way to speak to the coordinator, good for as long as the coordinator.
-  CoordinatorPort& join(WorkerPort& port, int lanes, std::string host = {});
-  /// The worker is gone, and its leases go back. No call through `door` may be under way, since
-  /// what it delivers counts either before this or not at all. Afterwards `port` is not called any
-  /// more.
-  void leave(CoordinatorPort& door);
+  CoordinatorPort& join(WorkerPort& port, int lanes, std::string host = {},
+                        int64_t process = 0);
+  /// The worker is gone, and its leases go back. `died`: it did not say that it leaves. No call
+  /// through `door` may be under way, since what it delivers counts either before this or not at
+  /// all. Afterwards `port` is not called any more.
+  void leave(CoordinatorPort& door, bool died = true);
 
   /// Runs the job to its end, or until the stop token asks. Throws what a unit threw.
   RunResult run();
@@ -120,9 +122,11 @@ class Coordinator {
     WorkerId worker;
     int lanes;
     std::string host;
+    int64_t process;
   };
   struct LeftMessage {
     WorkerId worker;
+    bool died;
   };
   struct NoticeMessage {
     WorkerId worker;
@@ -169,6 +173,8 @@ class Coordinator {
   void add_update(WorkerId worker, LeaseId lease, ParamSet& update, int64_t weight);
   /// Tells the observer who computes, at most once a second unless it is `due`.
   void tell_cluster(bool due);
+  /// Names a unit of the round under way.
+  [[nodiscard]] std::string name_of(int unit) const;
   [[noreturn]] void rethrow(const FailedMessage& failed) const;
   [[nodiscard]] double now() const;
   [[nodiscard]] int lanes();

@@ -478,6 +478,42 @@ TEST(Coordinator, WritesCheckpointsBesideTheTraining) {
   EXPECT_EQ(path.metrics().size(), 50U);
 }
 
+// Takes a unit, and dies over it.
+class Victim : public WorkerPort {
+ public:
+  explicit Victim(Coordinator& coordinator)
+      : coordinator_(coordinator), door_(coordinator.join(*this, 1, "node-1")) {}
+  void begin(std::shared_ptr<const RoundStart>) override {}
+  void grant(LeaseId, int, Bytes) override {
+    dying_ = std::jthread([this] { coordinator_.leave(door_); });
+  }
+  void push(LeaseId) override {}
+  void drop(LeaseId) override {}
+  void stop() override {}
+
+ private:
+  Coordinator& coordinator_;
+  CoordinatorPort& door_;
+  std::jthread dying_;
+};
+
+TEST(Coordinator, NamesTheUnitThatKillsItsWorkers) {
+  const Sums program;
+  Coordinator coordinator(program, {.schedule = calm()});
+  std::vector<std::unique_ptr<Victim>> victims;
+  for (int i = 0; i < 8 * 3; ++i) victims.push_back(std::make_unique<Victim>(coordinator));
+  try {
+    (void)coordinator.run();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    const std::string said = error.what();
+    EXPECT_NE(said.find("superstep 0, replica "), std::string::npos) << said;
+    EXPECT_NE(said.find(" rows, pieces "), std::string::npos) << said;
+    EXPECT_NE(said.find("3 workers died while they computed it, on node-1"), std::string::npos)
+        << said;
+  }
+}
+
 TEST(Coordinator, TellsWhoComputesAndWhoWasLost) {
   const Sums program;
   ClusterNow last;

@@ -18,6 +18,10 @@ void EngineConfig::declare(config::Section& section) {
                   "Whether connections from other machines are encrypted. If not, whoever reads "
                   "along on the network sees the model, and the secret that lets workers in.",
                   {.effect = config::kRun});
+  section.flag("backups", backups,
+               "Whether a unit that is slow or silent is leased to a second worker, too; the first "
+               "result counts. Never changes the model.",
+               {.effect = config::kRun});
   section.integer("cache_mb", cache_mb,
                   "Memory for what frozen layers make of the rows, in millions of bytes; what does "
                   "not fit is computed again. Never changes the model.",

@@ -13,6 +13,7 @@ struct EngineConfig {
   int64_t workers = 0;
   int64_t threads = 1;
   bool tls = true;
+  bool backups = true;
   int64_t cache_mb = 64;
 
   void declare(config::Section& section);

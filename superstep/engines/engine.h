@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "superstep/cluster/coordinator.h"
@@ -25,6 +26,8 @@ class Engine {
                            cluster::RunOptions options) = 0;
   /// Threads that compute, as far as is known.
   [[nodiscard]] virtual int threads() const = 0;
+  /// host:port that workers dial; empty where none does.
+  [[nodiscard]] virtual std::string address() const { return {}; }
 };
 
 }  // namespace superstep::engines

@@ -16,8 +16,7 @@ class RemoteEngine : public Engine {
   EngineResult run(const reduce::Program& program, const cluster::Stage& stage,
                    cluster::RunOptions options) override;
   [[nodiscard]] int threads() const override { return threads_; }
-  /// host:port that workers dial.
-  [[nodiscard]] std::string address() const { return server_.address(); }
+  [[nodiscard]] std::string address() const override { return server_.address(); }
 
  private:
   cluster::transport::Server server_;

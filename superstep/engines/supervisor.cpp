@@ -132,6 +132,10 @@ class Supervisor {
   }
 
   void mourn(const Worker& worker, const ProcessEnd& end) {
+    if (end.signal == 0 && end.code == 0) {  // the coordinator let it go, and will say why
+      wanted_ = 0;
+      return;
+    }
     // A worker that ends by itself was refused, or could not begin: it has said why.
     const int most = end.signal == 0 ? options_.most_deaths : kKills * options_.most_deaths;
     if (++worker_deaths_ >= most)

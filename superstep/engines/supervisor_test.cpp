@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -97,6 +98,13 @@ TEST_F(SupervisorTest, AWorkerThatIsKilledIsReplaced) {
   run(std::string(kBegin) +
           "while [ $(cat $F/workers 2>/dev/null | wc -l) -lt 6 ]; do sleep 0.02; done;" + kDone,
       "echo $$ >> $F/workers; kill -9 $$");
+}
+
+TEST_F(SupervisorTest, AWorkerThatHasHeardThatTheJobIsDoneIsNotReplaced) {
+  run(std::string(kBegin) +
+          "while [ $(cat $F/workers 2>/dev/null | wc -l) -lt 2 ]; do sleep 0.02; done; sleep 0.5;" + kDone,
+      "echo $$ >> $F/workers");
+  EXPECT_EQ(std::ranges::count(text("workers"), '\n'), 2);
 }
 
 TEST_F(SupervisorTest, ARequestToStopIsPassedOn) {

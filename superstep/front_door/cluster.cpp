@@ -1,4 +1,6 @@
 // Training with workers in other processes: the three parts that such a job is made of.
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "superstep/cluster/transport/client.h"
@@ -19,6 +21,15 @@ constexpr const char* kLoopback = "127.0.0.1:0";
 
 transport::Link link_of(const Credentials& credentials) {
   return {.secret = credentials.secret, .tls = credentials.tls};
+}
+
+// What the newest coordinator of a run has written, or nothing.
+std::string address_in(const std::string& run) {
+  if (run.empty()) return {};
+  std::ifstream file(std::filesystem::path(run) / front_door::kAddressFile);
+  std::string address;
+  std::getline(file, address);
+  return address;
 }
 
 }  // namespace
@@ -43,6 +54,7 @@ void work(const WorkOptions& options) {
   front_door::Stages stages;
   const transport::WorkEnd end = transport::work(
       {.coordinator = options.coordinator,
+       .elsewhere = [&options] { return address_in(options.run); },
        .link = link_of(options.credentials),
        .lanes = options.lanes == 0 ? engines::default_lanes() : options.lanes,
        .patience = options.patience,

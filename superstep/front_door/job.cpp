@@ -10,7 +10,8 @@ void OutputConfig::declare(config::Section& section) {
                "The run's folder. runs/<name>/<n> when not set, with runs/<name>/latest beside it.",
                {.effect = config::kRun});
   section.number("checkpoint_seconds", checkpoint_seconds,
-                 "Time between two checkpoints; more where one would take over 2% of it.",
+                 "Time between two checkpoints; more where one would keep a processor busy for over "
+                 "2% of it.",
                  {.min = 0, .effect = config::kRun});
 }
 

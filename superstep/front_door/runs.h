@@ -23,6 +23,7 @@ TrainResult result_of_run(const std::string& path);
 inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kReportFile = "report.html";
 inline constexpr const char* kJobFile = "job.toml";
+inline constexpr const char* kAddressFile = "address";
 inline constexpr const char* kPictureFolder = "pictures";
 inline constexpr const char* kLatest = "latest";
 

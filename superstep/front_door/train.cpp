@@ -92,6 +92,12 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller,
   return line.dump();
 }
 
+reduce::ScheduleOptions schedule_of(const Job& job) {
+  reduce::ScheduleOptions options{.audit = job.reduce.audit};
+  if (!job.engine.backups) options.silence = options.slow_factor = reduce::kNever;
+  return options;
+}
+
 void write_bad_records(const front_door::Rows& rows, const RunFolder& folder) {
   if (rows.source->index().bad == 0) return;
   std::string text;
@@ -155,7 +161,11 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   const Bytes identity = identity_of(job, prepared);
 
   if (!folder) run.open(job, false);
-  run.write_job(job);
+  auto checkpoint = options.resume ? cluster::newest_checkpoint(*folder, identity) : std::nullopt;
+  if (!checkpoint) run.write_job(job);
+  if (!engine->address().empty())
+    io::replace_file(folder->file(kAddressFile), engine->address() + "
+");
   if (options.listener) options.listener->on_run(folder->path());
   write_bad_records(prepared.train, *folder);
 
@@ -164,11 +174,10 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   cluster::RunOptions run_options{.folder = &*folder,
                                   .job = identity,
                                   .checkpoint_seconds = job.output.checkpoint_seconds,
-                                  .schedule = {.audit = job.reduce.audit},
-                                  .resume = {},
+                                  .schedule = schedule_of(job),
+                                  .resume = std::move(checkpoint),
                                   .stop = options.stop,
                                   .observer = nullptr};
-  if (options.resume) run_options.resume = cluster::newest_checkpoint(*folder, identity);
   if (!run_options.resume) folder->truncate_metrics(0);
   const bool resumed = run_options.resume.has_value();
   if (resumed) result.first_superstep = run_options.resume->last.superstep + 1;

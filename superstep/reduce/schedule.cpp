@@ -11,7 +11,7 @@ namespace {
 
 constexpr WorkerId kNobody = std::numeric_limits<WorkerId>::min();
 constexpr size_t kDeathsToPoison = 3;     // deaths over one unit ...
-constexpr size_t kHostsToPoison = 2;      // ... on so many hosts
+constexpr size_t kHostsToPoison = 2;      // ... on so many hosts, where there are so many
 constexpr size_t kFinishedForMedian = 3;  // fewer say nothing about what is slow
 constexpr int kLeaseBits = 40;            // low bits of a lease id; the attempt is above them
 
@@ -79,11 +79,21 @@ void Schedule::handle(const Joined& event, Seconds now, Actions& out) {
   // A worker that joins twice has lost its connection, and with it what it knew of its leases.
   remove_worker(event.worker, /*died=*/false, out);
   std::string host = event.host.empty() ? "worker " + std::to_string(event.worker) : event.host;
-  workers_[event.worker] = {.lanes = event.lanes, .busy = 0, .host = std::move(host), .heard = now};
+  hosts_.insert(host);
+  if (event.process != 0)
+    for (Unit& unit : units_)
+      std::erase_if(unit.deaths, [&](const Death& death) {
+        return death.host == host && death.process == event.process;
+      });
+  workers_[event.worker] = {.lanes = event.lanes,
+                            .busy = 0,
+                            .host = std::move(host),
+                            .process = event.process,
+                            .heard = now};
 }
 
 void Schedule::handle(const Lost& event, Seconds, Actions& out) {
-  remove_worker(event.worker, /*died=*/true, out);
+  remove_worker(event.worker, event.died, out);
 }
 
 void Schedule::handle(const Beat& event, Seconds now, Actions&) {
@@ -375,7 +385,7 @@ void Schedule::stop_running(Unit& unit, Seconds now, Actions& out) {
 void Schedule::remove_worker(WorkerId worker, bool died, Actions& out) {
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return;
-  const std::string host = found->second.host;
+  const Death death{found->second.host, found->second.process};
   workers_.erase(found);
   if (const auto own = pending_.extract(worker)) pending_[kNobody].merge(own.mapped());
 
@@ -393,7 +403,7 @@ void Schedule::remove_worker(WorkerId worker, bool died, Actions& out) {
       unit.claim = 0;
     } else {
       std::erase(unit.running, id);
-      if (died) unit.deaths.push_back(host);
+      if (died) unit.deaths.push_back(death);
     }
     release(lease.unit, out);
   }
@@ -405,14 +415,20 @@ void Schedule::release(int u, Actions& out) {
   // An audit whose second lease is gone is given up; the round need not wait for it.
   if (unit.audit_open && !audits_waiting_.contains(u)) close_audit(u);
   if (unit.counted || unit.claim != 0 || !unit.running.empty()) return;
-  const std::set<std::string> hosts(unit.deaths.begin(), unit.deaths.end());
-  if (unit.deaths.size() >= kDeathsToPoison && hosts.size() >= kHostsToPoison) {
-    close_audit(u);
-    out.push_back(Poisoned{u, fmt::format("{} workers died while they computed unit {}: on {}",
-                                          unit.deaths.size(), u, fmt::join(hosts, ", "))});
-    return;
-  }
-  make_pending(u);
+  if (!is_poisoned(unit)) return make_pending(u);
+  close_audit(u);
+  std::set<std::string> hosts;
+  for (const Death& death : unit.deaths) hosts.insert(death.host);
+  out.push_back(Poisoned{u, fmt::format("{} workers died while they computed it, on {}",
+                                        unit.deaths.size(), fmt::join(hosts, ", "))});
+}
+
+// One host of several may be ill; where there has never been another, it is all that can be asked.
+bool Schedule::is_poisoned(const Unit& unit) const {
+  if (unit.deaths.size() < kDeathsToPoison) return false;
+  std::set<std::string> hosts;
+  for (const Death& death : unit.deaths) hosts.insert(death.host);
+  return hosts.size() >= std::min(kHostsToPoison, hosts_.size());
 }
 
 void Schedule::close_audit(int u) {

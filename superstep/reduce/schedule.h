@@ -62,15 +62,18 @@ struct ScheduleOptions {
 
 // Events.
 
-/// A worker that can run `lanes` units at once. An empty host counts as a host of its own.
+/// A worker that can run `lanes` units at once. An empty host counts as a host of its own. A process
+/// (0: unknown) that joins again has lost its connection alone: it did not die over its units.
 struct Joined {
   WorkerId worker = 0;
   int lanes = 1;
   std::string host = {};
+  int64_t process = 0;
 };
-/// Its process or connection has ended.
+/// Its process or connection has ended; or it has said that it leaves, and did not die.
 struct Lost {
   WorkerId worker = 0;
+  bool died = true;
 };
 /// How far a lane is; with an unknown lease (0): only that the worker lives.
 struct Beat {
@@ -201,7 +204,12 @@ class Schedule {
     int lanes = 1;
     int busy = 0;  // lanes with a running or stopping lease
     std::string host;
+    int64_t process = 0;
     Seconds heard = 0;
+  };
+  struct Death {
+    std::string host;
+    int64_t process = 0;
   };
   struct Unit {
     std::vector<LeaseId> running;
@@ -210,7 +218,7 @@ class Schedule {
     bool audit_open = false;          // a second result is wanted and has not come
     std::optional<Digest> digest;     // of the first result that was noticed
     WorkerId first_worker = 0;        // who noticed it
-    std::vector<std::string> deaths;  // hosts of the workers that died over it
+    std::vector<Death> deaths;        // of workers that computed it
   };
   using Actions = std::vector<Action>;
 
@@ -236,6 +244,7 @@ class Schedule {
   void stop_running(Unit& unit, Seconds now, Actions& out);
   void remove_worker(WorkerId worker, bool died, Actions& out);
   void release(int unit, Actions& out);
+  [[nodiscard]] bool is_poisoned(const Unit& unit) const;
   void close_audit(int unit);
   void make_pending(int unit);
   [[nodiscard]] std::optional<int> take_pending(WorkerId owner, bool last);
@@ -245,6 +254,7 @@ class Schedule {
   ScheduleCounters counters_;
   // Ordered containers: what is decided may not depend on how memory is laid out.
   std::map<WorkerId, Worker> workers_;
+  std::set<std::string> hosts_;  // where workers are or were
   std::map<LeaseId, Lease> leases_;
   std::vector<Unit> units_;
   std::vector<WorkerId> owners_;               // by unit: who computed it last; kept over rounds

@@ -25,6 +25,7 @@ constexpr int64_t kJobs = 500;
 constexpr int64_t kJobs = 10000;
 #endif
 constexpr int64_t kMostEvents = 10000;  // a job that needs more does not end
+constexpr WorkerId kGone = 1 << 30;
 constexpr Seconds kTickEvery = 1, kBeatEvery = 2;
 
 int64_t from_environment(const char* name, int64_t otherwise) {
@@ -234,6 +235,9 @@ class SimulatedJob {
                                                            .silence = 5,
                                                            .dead = 15,
                                                            .late = 4});
+    // Another host than that of the workers, so that theirs may be ill, and no unit poisonous.
+    (void)schedule_->on(Joined{.worker = kGone, .host = "another"}, now_);
+    (void)schedule_->on(Lost{.worker = kGone, .died = false}, now_);
     start_round();
   }
   void start_round() {
@@ -313,7 +317,7 @@ class SimulatedJob {
       if (worker.alive) push_in(uniform() * 2, Rejoin{id});
   }
 
-  // The workers. All are on one host, so that no unit is ever called poisoned.
+  // The workers. All are on one host of two, so that no unit is ever called poisoned.
 
   void happen(Spawn&) {
     const WorkerId id = ++last_worker_;

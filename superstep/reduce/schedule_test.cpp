@@ -362,17 +362,41 @@ TEST(Schedule, AuditsDependOnUnitAndRoundAlone) {
 
 TEST(Schedule, AUnitThatKillsThreeWorkersOnTwoHostsStopsTheJob) {
   Job job(0);
+  (void)job.on(Joined{.worker = 9, .host = "b"});
+  (void)job.on(Lost{.worker = 9, .died = false});
   (void)job.begin(1);
   const auto die_on = [&](WorkerId worker, const std::string& host) {
     EXPECT_TRUE(has<Grant>(job.on(Joined{.worker = worker, .host = host})));
     return job.on(Lost{worker});
   };
-  // Ever so often on one host: that host may be ill.
+  // Ever so often on one host of two: that host may be ill.
   for (WorkerId w = 1; w <= 4; ++w) EXPECT_FALSE(has<Poisoned>(die_on(w, "a")));
   const Poisoned poisoned = only<Poisoned>(die_on(5, "b"));
   EXPECT_EQ(poisoned.unit, 0);
-  EXPECT_EQ(poisoned.reason, "5 workers died while they computed unit 0: on a, b");
+  EXPECT_EQ(poisoned.reason, "5 workers died while they computed it, on a, b");
   EXPECT_FALSE(has<Grant>(job.on(Joined{.worker = 6, .host = "c"})));
+}
+
+TEST(Schedule, AUnitThatKillsThreeWorkersStopsTheJobWhereThereIsOneHostAlone) {
+  Job job(0);
+  (void)job.begin(1);
+  for (WorkerId w = 1; w <= 3; ++w) {
+    EXPECT_TRUE(has<Grant>(job.on(Joined{.worker = w, .host = "a"})));
+    EXPECT_EQ(has<Poisoned>(job.on(Lost{w})), w == 3);
+  }
+}
+
+TEST(Schedule, AWorkerThatLeavesOrComesBackHasNotDiedOverItsUnit) {
+  Job job(0);
+  (void)job.begin(1);
+  for (WorkerId w = 1; w <= 5; ++w) {  // each leaves
+    EXPECT_TRUE(has<Grant>(job.on(Joined{.worker = w, .host = "a", .process = w})));
+    EXPECT_FALSE(has<Poisoned>(job.on(Lost{.worker = w, .died = false})));
+  }
+  for (WorkerId w = 6; w <= 10; ++w) {  // one process whose connection is cut again and again
+    EXPECT_TRUE(has<Grant>(job.on(Joined{.worker = w, .host = "a", .process = 77})));
+    EXPECT_FALSE(has<Poisoned>(job.on(Lost{w})));
+  }
 }
 
 TEST(Schedule, WorkersWithoutAHostCountAsOneEach) {

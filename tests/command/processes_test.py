@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import stat
 import time
 import unittest
@@ -177,6 +178,40 @@ class Processes(CommandTest):
         for process in (coordinator, first, late):
             code, _, messages = self.finish(process)
             self.assertEqual(code, 0, messages)
+        self.assertEqual(sha256(run), self.reference())
+
+    def test_workers_follow_a_coordinator_that_has_moved(self):
+        run = self.folder / "moved"
+        coordinator, address, file = self.start_by_hand(run)
+        worker = self.start("worker", "--coordinator", address, "--credentials", file, "--run", run,
+                            "--threads", 1)
+        self.wait_for(lambda: len(metrics_lines(run)) > 20, "superstep 20", coordinator)
+        coordinator.kill()
+        coordinator.wait()
+        host, _, port = address.rpartition(":")
+        with socket.create_server((host, int(port))):  # so that it cannot be there again
+            successor = self.start("coordinator", run, "--resume", "--credentials", file,
+                                   "--listen", "127.0.0.1:0")
+            self.wait_for(lambda: (run / "address").read_text() != f"{address}\n", "a new address", successor)
+        for process in (successor, worker):
+            code, _, messages = self.finish(process)
+            self.assertEqual(code, 0, messages)
+        self.assertEqual(sha256(run), self.reference())
+
+    def test_a_worker_that_is_asked_to_end_leaves(self):
+        run = self.folder / "left"
+        coordinator, address, file = self.start_by_hand(run)
+        first, second = (self.start("worker", "--coordinator", address, "--credentials", file,
+                                    "--threads", 1) for _ in range(2))
+        self.wait_for(lambda: len(metrics_lines(run)) > 20, "superstep 20", coordinator)
+        first.send_signal(signal.SIGTERM)
+        self.assertEqual(self.finish(first)[0], 128 + signal.SIGTERM)
+        for process in (coordinator, second):
+            code, _, messages = self.finish(process)
+            self.assertEqual(code, 0, messages)
+        messages = Path(coordinator.err.name).read_text()
+        self.assertRegex(messages, r"worker \d+ on \S+ leaves; \d+ of its units go")
+        self.assertNotIn("is gone", messages)
         self.assertEqual(sha256(run), self.reference())
 
     def test_tls_and_strangers(self):

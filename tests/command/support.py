@@ -99,6 +99,14 @@ def metrics_lines(run):
     return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
 
+def status_of(run):
+    """What status.json says now; None where there is none."""
+    try:
+        return json.loads((run / "status.json").read_text())
+    except FileNotFoundError:
+        return None
+
+
 def end_line(run):
     return metrics_lines(run)[-1]
 

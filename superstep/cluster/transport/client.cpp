@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -36,6 +37,7 @@ constexpr char kDeliver[] = "/superstep.wire.Coordinator/Deliver";
 constexpr double kLeastBytesPerSecond = 64 << 10;
 // What a message may hold beside the bytes that are limited.
 constexpr int kSlack = 1 << 20;
+constexpr auto kFarewell = std::chrono::seconds(2);
 constexpr double kFirstPause = 0.1, kLongestPause = 2;
 
 std::chrono::system_clock::time_point in_seconds(double seconds) {
@@ -152,6 +154,8 @@ class Connection : public CoordinatorPort {
   Status run();
   /// Ends the call, from any thread.
   void cancel() { context_.TryCancel(); }
+  /// Says that this worker leaves, from any thread: the call ends, at the latest in a moment.
+  void leave();
   /// Whether the coordinator has let it in.
   [[nodiscard]] bool welcomed() const { return session_ != 0; }
 
@@ -187,7 +191,7 @@ class Connection : public CoordinatorPort {
   std::unique_ptr<wire::Coordinator::Stub> stub_;
   std::unique_ptr<grpc::ClientReaderWriter<wire::FromWorker, wire::ToWorker>> stream_;
   std::mutex write_mutex_;
-  int64_t session_ = 0;
+  std::atomic<int64_t> session_ = 0;
   bool over_ = false;    // under write_mutex_: the call has ended
   std::string problem_;  // why we ended it ourselves
 
@@ -200,7 +204,7 @@ class Connection : public CoordinatorPort {
   int64_t loaded_ = 0;               // the state that the worker has
   std::deque<wire::Grant> waiting_;  // for their state
   std::unique_ptr<Worker> worker_;
-  std::jthread loader_, heart_;
+  std::jthread loader_, heart_, farewell_;
 };
 
 class Connection::Transfer {
@@ -208,7 +212,7 @@ class Connection::Transfer {
   Transfer(Connection& connection, int64_t bytes) : connection_(connection) {
     const ClientOptions& options = connection.options_;
     context_.AddMetadata(kSecretKey, options.link.secret);
-    context_.AddMetadata(kSessionKey, std::to_string(connection.session_));
+    context_.AddMetadata(kSessionKey, std::to_string(connection.session_.load()));
     context_.set_deadline(
         in_seconds(options.patience + static_cast<double>(bytes) / kLeastBytesPerSecond));
     const std::scoped_lock lock(connection_.mutex_);
@@ -249,16 +253,21 @@ Connection::~Connection() {
   changed_.notify_all();
   loader_ = {};
   heart_ = {};
+  farewell_ = {};
   worker_.reset();
 }
 
 Status Connection::run() {
-  stream_ = stub_->Work(&context_);
+  {
+    const std::scoped_lock lock(write_mutex_);
+    stream_ = stub_->Work(&context_);
+  }
   wire::FromWorker hello;
   hello.mutable_hello()->set_version(kVersion);
   hello.mutable_hello()->set_job(seen_.job);
   hello.mutable_hello()->set_attempt(seen_.attempt);
   hello.mutable_hello()->set_lanes(options_.lanes);
+  hello.mutable_hello()->set_process(getpid());
   hello.mutable_hello()->set_host(options_.host.empty() ? host_name() : options_.host);
   send(hello);
   wire::ToWorker message;
@@ -276,6 +285,23 @@ Status Connection::run() {
   const Status status = stream_->Finish();
   const std::scoped_lock lock(mutex_);
   return problem_.empty() || status.ok() ? status : Status(StatusCode::UNAVAILABLE, problem_);
+}
+
+void Connection::leave() {
+  if (!welcomed()) return cancel();
+  // A link that takes nothing more must not hold up the end.
+  farewell_ = std::jthread([this] {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kFarewell, [&] { return closing_; });
+    cancel();
+  });
+  wire::FromWorker message;
+  message.mutable_leave();
+  const std::scoped_lock lock(write_mutex_);
+  if (stream_ && !over_)
+    stream_->Write(message);
+  else
+    cancel();
 }
 
 void Connection::say_problem(const std::string& what) {
@@ -542,9 +568,11 @@ void Connection::heart() {
 
 }  // namespace
 
-WorkEnd work(const ClientOptions& options, const std::function<MadeProgram(const Stage&)>& make,
+WorkEnd work(const ClientOptions& given, const std::function<MadeProgram(const Stage&)>& make,
              std::string* reason) {
   use_our_log();
+  ClientOptions options = given;
+  std::string elsewhere;
   Seen seen;
   std::optional<Made> made;
   std::mutex mutex;
@@ -558,11 +586,15 @@ WorkEnd work(const ClientOptions& options, const std::function<MadeProgram(const
     Status status;
     {
       Connection connection(options, seen, made, make);
-      const std::stop_callback on_stop(options.stop, [&] { connection.cancel(); });
+      const std::stop_callback on_stop(options.stop, [&] { connection.leave(); });
       status = connection.run();
       if (connection.welcomed()) {
         lost = Clock::now();
         pause = kFirstPause;
+      } else if (options.elsewhere) {
+        // By turns, since the old address may be right again.
+        elsewhere = options.coordinator == given.coordinator ? options.elsewhere() : "";
+        options.coordinator = elsewhere.empty() ? given.coordinator : elsewhere;
       }
     }
     if (options.stop.stop_requested()) break;

@@ -18,6 +18,8 @@ namespace superstep::cluster::transport {
 
 struct ClientOptions {
   std::string coordinator;  ///< host:port
+  /// Where else the coordinator may be, host:port or empty: asked when it does not answer there.
+  std::function<std::string()> elsewhere = {};
   Link link = {};
   int lanes = 1;
   double patience = 120;  ///< Seconds without a coordinator before the worker gives up.

@@ -274,6 +274,34 @@ TEST(End, ComesToAWorkerThatIsAskedToStop) {
   while (server.workers() != 0) std::this_thread::yield();
 }
 
+// Else a person who takes workers away would look like a unit that kills them.
+TEST(End, OfAWorkerThatIsAskedToStopIsNoDeath) {
+  Wide program;
+  std::atomic<bool> stopped = false;
+  std::unique_ptr<Remote> first;
+  program.before = [&](const reduce::Task& task) {
+    if (task.round.superstep != 1 || stopped.exchange(true)) return;
+    first->stop();
+    while (!task.progress.stopped()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  Server server({});
+  Coordinator coordinator(program, {});
+  server.attach(coordinator, {}, "same");
+  first = std::make_unique<Remote>(server.address(), program);
+  ::testing::internal::CaptureStderr();
+  std::unique_ptr<Remote> second;
+  std::jthread successor([&] {
+    EXPECT_EQ(first->end(), WorkEnd::kStopped);
+    second = std::make_unique<Remote>(server.address(), program);
+  });
+  EXPECT_EQ(digest_of(coordinator.run()), wide_end());
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("worker 0 on "), std::string::npos) << said;
+  EXPECT_NE(said.find(" leaves; 1 of its units goes to others"), std::string::npos) << said;
+  EXPECT_EQ(said.find("is gone"), std::string::npos) << said;
+  server.detach();
+}
+
 TEST(Attempts, AHigherOneIsAdoptedAndALowerOneIsNot) {
   Sums program;
   std::string address;

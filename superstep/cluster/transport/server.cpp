@@ -246,12 +246,12 @@ class Server::Impl::Session : public WorkerPort,
   void join(Coordinator& coordinator) {
     const std::unique_lock lock(port_mutex_);
     coordinator_ = &coordinator;
-    port_ = &coordinator.join(*this, lanes_, host_);
+    port_ = &coordinator.join(*this, lanes_, host_, process_);
   }
   /// Waits for what is being said to the coordinator, and says no more.
   void leave() {
     const std::unique_lock lock(port_mutex_);
-    if (port_) coordinator_->leave(*port_);
+    if (port_) coordinator_->leave(*port_, /*died=*/!leaves_);
     port_ = nullptr;
   }
   void end_stage() {
@@ -291,6 +291,7 @@ class Server::Impl::Session : public WorkerPort,
     id_ = id;
     host_ = hello.host();
     lanes_ = hello.lanes();
+    process_ = hello.process();
   }
   [[nodiscard]] int64_t id() const { return id_; }
 
@@ -365,7 +366,9 @@ class Server::Impl::Session : public WorkerPort,
   wire::FromWorker incoming_;
   int64_t id_ = 0;  // 0: has not said hello
   std::string host_;
+  int64_t process_ = 0;
   int lanes_ = 0;
+  std::atomic<bool> leaves_ = false;  // it has said so
 
   std::shared_mutex port_mutex_;  // shared while something is said to the coordinator
   Coordinator* coordinator_ = nullptr;
@@ -406,6 +409,10 @@ Status Server::Impl::Session::handle(wire::FromWorker& message) {
       tell_coordinator([&](CoordinatorPort& port) {
         port.failed(message.failed().lease(), from_wire(message.failed().problem()));
       });
+      return Status::OK;
+    case wire::FromWorker::kLeave:
+      leaves_ = true;
+      finish(Status::OK, /*at_once=*/true);
       return Status::OK;
     case wire::FromWorker::WHAT_NOT_SET:
       break;
@@ -724,7 +731,6 @@ void Server::Impl::gone(const std::shared_ptr<Session>& session) {
   const std::scoped_lock lock(mutex_);
   if (sessions_.erase(session->id()) == 0 || closing_) return;
   ++counts_.lost;
-  log::warning("worker {} on {} is gone; its units go to others", session->id(), session->host());
 }
 
 std::shared_ptr<Server::Impl::Session> Server::Impl::session(int64_t id) const {

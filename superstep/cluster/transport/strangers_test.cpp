@@ -168,7 +168,7 @@ TEST(Strangers, OfAnotherVersionAreRefused) {
   const grpc::Status status = say(job, job.link.secret, hello(kVersion + 1), false);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(status.error_message(),
-            "it speaks version 2 of the protocol, the coordinator 1: start workers and coordinator "
+            "it speaks version 3 of the protocol, the coordinator 2: start workers and coordinator "
             "from one build");
   EXPECT_EQ(job.server->counters().refused, 1);
 }

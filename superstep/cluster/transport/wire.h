@@ -19,7 +19,7 @@ class Problem;
 namespace superstep::cluster::transport {
 
 /// Of the protocol; both ends must speak the same.
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 
 /// Keys of the metadata.
 inline constexpr char kSecretKey[] = "superstep-secret-bin";
