@@ -86,6 +86,7 @@ io::Checkpoint Checkpointer::pack(const reduce::State& state,
 
 void Checkpointer::write_bytes(const io::Checkpoint& checkpoint, int64_t number) {
   folder_.check_claim();
+  folder_.send_metrics();  // it states how much of them belongs to it
   store_.write(number, folder_.attempt(), checkpoint);
 }
 
@@ -98,7 +99,6 @@ void Checkpointer::offer(const reduce::State& state,
     next_time_ = clock_seconds() + std::max(seconds_, cost / kShareOfTime);
   }
   if (clock_seconds() < next_time_) return;
-  folder_.check_claim();
   writing_ = std::async(std::launch::async, [this, checkpoint = pack(state, private_states, last),
                                              number = last.superstep] {
     const double started = clock_seconds();

@@ -107,6 +107,7 @@ void write_bad_records(const front_door::Rows& rows, const RunFolder& folder) {
 namespace front_door {
 
 void make_paths_absolute(Job& job) {
+  if (io::is_remote(job.data.dir)) return;
   job.data.dir = fs::absolute(job.data.dir.empty() ? "." : job.data.dir).lexically_normal();
 }
 
@@ -142,7 +143,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
 
   if (!folder) run.open(job, false);
   // A resumed run lacks it where the first attempt was killed before it came to write it.
-  if (!options.resume || !fs::exists(folder->file(kJobFile)))
+  if (!options.resume || !io::exists(folder->file(kJobFile)))
     io::write_file(folder->file(kJobFile), job.document.to_toml());
   if (options.listener) options.listener->on_run(folder->path());
   write_bad_records(prepared.train, *folder);
@@ -194,6 +195,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   folder->append_metrics(
       end_line(result, teller, done, engine->threads(),
                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
+  folder->send_metrics();
   draw_samples(*prepared.model, {.out = folder->file(kPictureFolder)});
   result.report = write_report(job, prepared, result);
   // A run whose model is there is finished, so it comes after all that a job killed here could not
