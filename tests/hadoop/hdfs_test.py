@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 from cluster import ROOT, Hdfs, hadoop, need_hadoop, until
-from support import CommandTest, compressed, idx_images, idx_labels, job_toml, picture_csv
+from support import CommandTest, compressed, idx_images, idx_labels, job_toml, picture_csv, sha256
 
 
 class HdfsTest(CommandTest):
@@ -36,9 +36,11 @@ class HdfsTest(CommandTest):
 
     def model_of(self, job, run, *arguments, **options):
         """Trains into `run` (an address, or a name below the test's folder); the model's sha256."""
-        address = run if "://" in str(run) else str(self.folder / run)
-        out, _ = self.run_command("train", job, "--set", f"output.dir={address}", "--json", *arguments, **options)
-        return json.loads(out)["sha256"]
+        address = run if "://" in str(run) else self.folder / run
+        self.run_command("train", job, "--set", f"output.dir={address}", *arguments, **options)
+        if address == run:
+            return hashlib.sha256(self.hdfs.get(run.removeprefix("hdfs://") + "/model.safetensors")).hexdigest()
+        return sha256(address)
 
 
 class Reading(HdfsTest):
