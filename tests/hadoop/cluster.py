@@ -24,18 +24,23 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 ROOT = Path(os.environ.get("SUPERSTEP_HADOOP", CHECKOUT / "build/hadoop"))
 
 
-def hadoop(*arguments):
+def hadoop(*arguments, root=ROOT):
     """Runs tools/hadoop/hadoop; its standard output."""
-    done = subprocess.run([CHECKOUT / "tools/hadoop/hadoop", *arguments], capture_output=True, text=True)
+    done = subprocess.run([CHECKOUT / "tools/hadoop/hadoop", *arguments], capture_output=True, text=True,
+                          env={**os.environ, "SUPERSTEP_HADOOP": str(root)})
     if done.returncode:
         raise AssertionError(f"hadoop {' '.join(arguments)}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def need_hadoop():
-    """Skips the test where there is no Java, and fails it where there is no cluster."""
+def need_java():
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         raise unittest.SkipTest("there is no Java; tools/bootstrap.sh hadoop installs it")
+
+
+def need_hadoop():
+    """Skips the test where there is no Java or no cluster."""
+    need_java()
     if not (ROOT / "cluster.json").exists():
         raise unittest.SkipTest(f"no Hadoop runs in {ROOT}; start one with: tools/hadoop/hadoop up")
 

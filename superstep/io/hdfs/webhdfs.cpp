@@ -76,7 +76,10 @@ std::string reason_of(const Reply& reply) {
 
 std::string advice_for(const Reply& reply, const Login& login) {
   const RemoteException e = exception_of(reply);
-  if (e.name == "InvalidToken" || e.message.find("InvalidToken") != std::string::npos)
+  // A token that cannot even be decoded fails in many ways.
+  if (e.name == "InvalidToken" || e.message.find("InvalidToken") != std::string::npos ||
+      (!login.token.empty() && !e.name.empty() &&
+       !is_one_of(e.name, {"AccessControlException", "FileNotFoundException", "IOException"})))
     return "; the delegation token is wrong, cancelled or expired: get a new one";
   if (reply.status == 401)
     return login.token.empty() ? "; the cluster wants a Kerberos ticket (kinit) or a delegation token"
