@@ -57,13 +57,14 @@ int main() {
   const std::string name = fmt::format("/superstep-bench-{}", ::getpid());
   const std::string path = "hdfs://" + name;
   io::write_file(path, std::string(kBytes, 'x'));
-  const auto endpoints = io::hdfs::endpoints_of("hdfs://", io::hdfs::HadoopConf::from_environment());
+  const auto endpoints =
+      io::hdfs::endpoints_of("hdfs://", io::hdfs::HadoopConf::from_environment());
   std::vector<double> our, curl;
   for (int turn = 0; turn < kTurns; ++turn) {
     our.push_back(ours(path));
     curl.push_back(curls(endpoints.bases[0] + name + "?op=OPEN"));
   }
   io::remove(path);
-  fmt::print("ours {:.0f} MB/s, curl with one stream {:.0f} MB/s (medians of {}): {:.0f}%\n", median(our),
-             median(curl), kTurns, 100 * median(our) / median(curl));
+  fmt::print("ours {:.0f} MB/s, curl with one stream {:.0f} MB/s (medians of {}): {:.0f}%\n",
+             median(our), median(curl), kTurns, 100 * median(our) / median(curl));
 }

@@ -36,8 +36,8 @@ void send(const std::string& path, int64_t attempt, io::AppendFile& metrics) {
 
 }  // namespace
 
-// Sends metrics.jsonl now and then. A NameNode that is away holds up nobody: what is there goes with
-// the next time.
+// Sends metrics.jsonl now and then. A NameNode that is away holds up nobody: what is there goes
+// with the next time.
 class RunFolder::Sender {
  public:
   Sender(std::string path, int64_t attempt, io::AppendFile& metrics)
@@ -104,9 +104,7 @@ std::string RunFolder::file(std::string_view name) const {
   return fmt::format("{}/{}", path_, name);
 }
 
-void RunFolder::check_claim() const {
-  check(path_, attempt_);
-}
+void RunFolder::check_claim() const { check(path_, attempt_); }
 
 void RunFolder::send_metrics() const {
   if (sender_) send(path_, attempt_, *metrics_);

@@ -149,7 +149,8 @@ void prune(const std::string& folder, int keep, const Id& written) {
   int whole = 0;
   for (const Id& id : manifests(folder)) {
     if (whole >= keep && id != written) {
-      try_to_remove(folder + "/" + id.stem() + std::string(kManifest));  // first: it vouches for the other
+      try_to_remove(folder + "/" + id.stem() +
+                    std::string(kManifest));  // first: it vouches for the other
       try_to_remove(folder + "/" + id.stem() + std::string(kData));
     } else if (looks_whole(folder, id)) {
       ++whole;

@@ -10,6 +10,6 @@
 #pragma once
 
 #include "superstep/io/file_system.h"  // exists, is_folder, names_in, remove; HDFS
-#include "superstep/io/path.h"    // list_files, identify, check_unchanged, local_path
-#include "superstep/io/stream.h"  // read_file, read_file_decompressed, open_stream
-#include "superstep/io/write.h"   // AtomicFile, AppendFile, create_exclusive, make_folder
+#include "superstep/io/path.h"         // list_files, identify, check_unchanged, local_path
+#include "superstep/io/stream.h"       // read_file, read_file_decompressed, open_stream
+#include "superstep/io/write.h"        // AtomicFile, AppendFile, create_exclusive, make_folder

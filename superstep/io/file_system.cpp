@@ -59,7 +59,8 @@ class LocalFileSystem : public FileSystem {
     ssize_t got = 1;
     while (!out.empty() && got > 0) {
       got = ::pread(file, out.data(), out.size(), offset);
-      if (got < 0 && errno == EINTR) got = 1;
+      if (got < 0 && errno == EINTR)
+        got = 1;
       else if (got > 0) {
         out = out.subspan(static_cast<size_t>(got));
         offset += got;
@@ -68,7 +69,8 @@ class LocalFileSystem : public FileSystem {
     const int error = errno;
     ::close(file);
     if (got < 0) throw FileError("{}: {}", path, std::strerror(error));
-    if (!out.empty()) throw FileError("{}: ends at byte {}, wanted {} more", path, offset, out.size());
+    if (!out.empty())
+      throw FileError("{}: ends at byte {}, wanted {} more", path, offset, out.size());
   }
 
   void write(const std::string& path, std::string_view bytes) override {

@@ -34,8 +34,8 @@ struct BlockLocation {
   std::vector<std::string> hosts;
 };
 
-/// Every method may be called from many threads, and throws FileError (path, operation, reason, what
-/// to do) when the world will not.
+/// Every method may be called from many threads, and throws FileError (path, operation, reason,
+/// what to do) when the world will not.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;

@@ -169,8 +169,10 @@ std::string local_path(std::string_view address) {
     return std::string(address);
   const std::string_view scheme = address.substr(0, end);
   if (scheme != "file")
-    throw ConfigError("{}: unknown scheme '{}://'; known: file://, hdfs://, webhdfs://, swebhdfs://, and plain paths", address,
-                      scheme);
+    throw ConfigError(
+        "{}: unknown scheme '{}://'; known: file://, hdfs://, webhdfs://, swebhdfs://, and plain "
+        "paths",
+        address, scheme);
   std::string_view rest = address.substr(end + 3);
   if (rest.starts_with("localhost/")) rest.remove_prefix(std::strlen("localhost"));
   if (!rest.starts_with('/'))

@@ -1,4 +1,5 @@
-// The file system of an address such as hdfs://...: made by hdfs/remote.cpp, refused by without_hdfs.cpp.
+// The file system of an address such as hdfs://...: made by hdfs/remote.cpp, refused by
+// without_hdfs.cpp.
 #pragma once
 
 #include "superstep/io/file_system.h"

@@ -43,10 +43,10 @@ void write_file(const std::string& path, std::string_view bytes);
 void replace_file(const std::string& path, std::string_view bytes);
 
 /// A file that only grows, but can be cut back: metrics.jsonl. Made if it is not there. Each write
-/// reaches the operating system before it returns, so what a killed process wrote stays. On HDFS the
-/// whole file is held here, and sync replaces it there: what a killed process wrote since is lost
-/// (appending there would leave a file that the dead process still has open). sync may be called
-/// beside the other methods, from one other thread.
+/// reaches the operating system before it returns, so what a killed process wrote stays. On HDFS
+/// the whole file is held here, and sync replaces it there: what a killed process wrote since is
+/// lost (appending there would leave a file that the dead process still has open). sync may be
+/// called beside the other methods, from one other thread.
 class AppendFile {
  public:
   explicit AppendFile(std::string path);

@@ -79,7 +79,8 @@ class FakeServer {
       if (head != std::string::npos) continue;
       head = in.find("\r\n\r\n");
       if (head == std::string::npos) continue;
-      if (const size_t at = in.find("Content-Length: "); at < head) want = std::stoul(in.substr(at + 16));
+      if (const size_t at = in.find("Content-Length: "); at < head)
+        want = std::stoul(in.substr(at + 16));
       if (in.find("Expect: 100-continue") < head) send(connection, "HTTP/1.1 100 Continue\r\n\r\n");
     }
     const std::string line = in.substr(0, in.find(" HTTP/"));

@@ -126,12 +126,14 @@ Endpoints endpoints_of(const std::string& scheme_and_authority, const HadoopConf
   if (!out.bases.empty()) return out;
 
   const std::string default_fs = conf.get("fs.defaultFS");
-  const std::string default_authority =
-      default_fs.find("://") == std::string::npos ? "" : default_fs.substr(default_fs.find("://") + 3);
+  const std::string default_authority = default_fs.find("://") == std::string::npos
+                                            ? ""
+                                            : default_fs.substr(default_fs.find("://") + 3);
   if (authority.empty()) authority = default_authority.substr(0, default_authority.find('/'));
   if (authority.empty())
     throw ConfigError(
-        "{}:// without a host: set HADOOP_CONF_DIR to the folder of the cluster's core-site.xml and "
+        "{}:// without a host: set HADOOP_CONF_DIR to the folder of the cluster's core-site.xml "
+        "and "
         "hdfs-site.xml, or name the host",
         scheme);
 

@@ -24,10 +24,11 @@ using Bases = std::vector<std::string>;
 
 TEST(HadoopConf, ExpandsPropertiesAndKeepsFinalOnes) {
   HadoopConf conf;
-  conf.add_xml("<configuration><property><name>a</name><value> ${b}/x </value></property>"
-               "<property><name>b</name><value>1</value><final>true</final></property>"
-               "<property><name>loop</name><value>${loop}</value></property></configuration>",
-               "one");
+  conf.add_xml(
+      "<configuration><property><name>a</name><value> ${b}/x </value></property>"
+      "<property><name>b</name><value>1</value><final>true</final></property>"
+      "<property><name>loop</name><value>${loop}</value></property></configuration>",
+      "one");
   conf.add_xml("<configuration><property><name>b</name><value>2</value></property></configuration>",
                "two");
   EXPECT_EQ(conf.get("a"), "1/x");
@@ -42,8 +43,8 @@ TEST(HadoopConf, DamagedFilesAreNamed) {
 }
 
 TEST(Endpoints, TheDefaultFileSystemIsThatOfTheConf) {
-  const HadoopConf conf = conf_of({{"fs.defaultFS", "hdfs://nn:8020"},
-                                   {"dfs.namenode.http-address", "0.0.0.0:19870"}});
+  const HadoopConf conf =
+      conf_of({{"fs.defaultFS", "hdfs://nn:8020"}, {"dfs.namenode.http-address", "0.0.0.0:19870"}});
   EXPECT_EQ(bases("hdfs://", conf), Bases{"http://nn:19870/webhdfs/v1"});
   EXPECT_EQ(bases("hdfs://nn:8020", conf), Bases{"http://nn:19870/webhdfs/v1"});
   // Another cluster: its port of HTTP is not known here.

@@ -12,9 +12,9 @@ namespace superstep::io::hdfs {
 struct Request {
   std::string method = "GET";
   std::string url;
-  std::string_view body = {};    // sent with PUT and POST, empty or not
-  std::span<char> into = {};     // where the content of a reply 2xx goes, if it is not empty
-  bool negotiate = false;        // SPNEGO, with the ticket that the process has
+  std::string_view body = {};        // sent with PUT and POST, empty or not
+  std::span<char> into = {};         // where the content of a reply 2xx goes, if it is not empty
+  bool negotiate = false;            // SPNEGO, with the ticket that the process has
   std::chrono::seconds silence{60};  // a connection that moves nothing for so long has failed
 };
 

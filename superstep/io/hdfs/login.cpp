@@ -20,7 +20,8 @@ std::string this_user() {
   std::array<char, 4096> buffer{};
   passwd entry{};
   passwd* found = nullptr;
-  if (getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr)
+  if (getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+      found != nullptr)
     return found->pw_name;
   return environment("USER");
 }
@@ -28,7 +29,8 @@ std::string this_user() {
 }  // namespace
 
 Login login_from_environment() {
-  Login login{.token = environment("SUPERSTEP_HDFS_TOKEN"), .user = environment("HADOOP_USER_NAME")};
+  Login login{.token = environment("SUPERSTEP_HDFS_TOKEN"),
+              .user = environment("HADOOP_USER_NAME")};
   if (const std::string file = environment("HADOOP_TOKEN_FILE_LOCATION");
       login.token.empty() && !file.empty())
     login.token = hdfs_token_of(read_file(file), file);

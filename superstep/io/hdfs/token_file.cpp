@@ -67,9 +67,10 @@ std::string hdfs_token_of(std::string_view bytes, const std::string& what) {
   Reader in(bytes, what);
   in.take(kMagic.size());
   if (const int version = in.take(1)[0]; version != 0)
-    throw DataError("{}: is a file of tokens of version {}, wanted 0; SUPERSTEP_HDFS_TOKEN takes one "
-                    "token as text",
-                    what, version);
+    throw DataError(
+        "{}: is a file of tokens of version {}, wanted 0; SUPERSTEP_HDFS_TOKEN takes one "
+        "token as text",
+        what, version);
   for (int64_t count = in.number(); count > 0; --count) {
     in.text();  // the name under which it was put in
     const size_t start = in.at();

@@ -82,8 +82,9 @@ std::string advice_for(const Reply& reply, const Login& login) {
        !is_one_of(e.name, {"AccessControlException", "FileNotFoundException", "IOException"})))
     return "; the delegation token is wrong, cancelled or expired: get a new one";
   if (reply.status == 401)
-    return login.token.empty() ? "; the cluster wants a Kerberos ticket (kinit) or a delegation token"
-                               : "; the delegation token was not taken: get a new one";
+    return login.token.empty()
+               ? "; the cluster wants a Kerberos ticket (kinit) or a delegation token"
+               : "; the delegation token was not taken: get a new one";
   if (e.name == "AccessControlException")
     return login.token.empty() && !login.user.empty()
                ? fmt::format("; asked as user '{}', HADOOP_USER_NAME names another", login.user)
@@ -237,8 +238,9 @@ Reply WebHdfs::ask(const Call& call, Patience& patience) {
     size_t expected = which;  // another thread may have moved on already
     active_.compare_exchange_strong(expected, (which + 1) % count);
     if (tried % count != 0) continue;
-    const std::string reason = fmt::format("{} does not answer as it should: {}",
-                                           scheme_and_host(endpoints_.bases[which]), reason_of(reply));
+    const std::string reason =
+        fmt::format("{} does not answer as it should: {}", scheme_and_host(endpoints_.bases[which]),
+                    reason_of(reply));
     if (!patience.wait(call.path, reason)) fail(call, reply);
   }
 }
@@ -290,8 +292,7 @@ std::vector<BlockLocation> WebHdfs::block_locations(const std::string& path) {
 /// Empty where the NameNode knows no such host for the block.
 std::string WebHdfs::datanode_at(const std::string& path, int64_t offset,
                                  const std::string& location) {
-  const Call call{"GET", path, "GETFILEBLOCKLOCATIONS",
-                  fmt::format("&offset={}&length=1", offset)};
+  const Call call{"GET", path, "GETFILEBLOCKLOCATIONS", fmt::format("&offset={}&length=1", offset)};
   const Reply reply = ask(call);
   if (!is_answer(reply)) return "";
   const std::string host = host_of_url(location);
@@ -312,7 +313,8 @@ void WebHdfs::read(const std::string& path, int64_t offset, std::span<char> out)
     const int64_t at = offset + static_cast<int64_t>(have);
     std::string query = fmt::format("&offset={}&length={}", at, out.size() - have);
     if (!excluded.empty())
-      query += fmt::format("&excludedatanodes={}", percent_encoded(fmt::format("{}", fmt::join(excluded, ","))));
+      query += fmt::format("&excludedatanodes={}",
+                           percent_encoded(fmt::format("{}", fmt::join(excluded, ","))));
     const Call call{"GET", path, "OPEN", query, out.subspan(have)};
     Reply reply = ask(call, patience);
     std::string location;
@@ -366,7 +368,7 @@ class WebHdfsStream : public ByteStream {
  private:
   bool next_piece() {
     if (!next_.valid()) return false;
-    now_ = next_.get();
+    spare_ = std::exchange(now_, next_.get());
     at_ = 0;
     read_ahead();
     return true;
@@ -374,11 +376,13 @@ class WebHdfsStream : public ByteStream {
   void read_ahead() {
     const auto length = std::min(static_cast<int64_t>(piece_), file_.size - asked_);
     if (length <= 0) return;
-    next_ = std::async(std::launch::async, [this, offset = asked_, length] {
-      std::vector<char> bytes(static_cast<size_t>(length));
-      files_.read(file_.path, offset, bytes);
-      return bytes;
-    });
+    // The two buffers take turns: new memory would cost as much as the copy.
+    next_ = std::async(std::launch::async,
+                       [this, bytes = std::move(spare_), offset = asked_, length]() mutable {
+                         bytes.resize(static_cast<size_t>(length));
+                         files_.read(file_.path, offset, bytes);
+                         return std::move(bytes);
+                       });
     asked_ += length;
   }
 
@@ -386,7 +390,7 @@ class WebHdfsStream : public ByteStream {
   FileStatus file_;
   size_t piece_;
   int64_t asked_ = 0;
-  std::vector<char> now_;
+  std::vector<char> now_, spare_;
   size_t at_ = 0;
   std::future<std::vector<char>> next_;  // last: it is waited for before the rest goes
 };
@@ -427,8 +431,9 @@ void WebHdfs::write(const std::string& path, std::string_view bytes) {
   const size_t slash = path.find_last_of('/');
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
-  const std::string temporary = fmt::format("{}/.{}.tmp-{}-{}-{}", path.substr(0, slash),
-                                            path.substr(slash + 1), host.data(), ::getpid(), count++);
+  const std::string temporary =
+      fmt::format("{}/.{}.tmp-{}-{}-{}", path.substr(0, slash), path.substr(slash + 1), host.data(),
+                  ::getpid(), count++);
   try {
     create(temporary, bytes, /*overwrite=*/true);
     rename(temporary, path);
@@ -442,8 +447,8 @@ void WebHdfs::write(const std::string& path, std::string_view bytes) {
   }
 }
 
-/// After a broken connection it may be our own file that is there: that counts as another's, so that
-/// two never both believe that they made it.
+/// After a broken connection it may be our own file that is there: that counts as another's, so
+/// that two never both believe that they made it.
 bool WebHdfs::create_exclusive(const std::string& path, std::string_view bytes) {
   return create(path, bytes, /*overwrite=*/false) == Created::kYes;
 }

@@ -1,14 +1,15 @@
 // HDFS over WebHDFS, its HTTP interface: what a NameNode, an HttpFS or a Knox gateway speaks.
 //
-//   WebHdfs files("hdfs://mycluster", endpoints_of("hdfs://mycluster", conf), login_from_environment());
-//   files.open("hdfs://mycluster/data/rows.csv")->read(chunk);
+//   WebHdfs files("hdfs://mycluster", endpoints_of("hdfs://mycluster", conf),
+//   login_from_environment()); files.open("hdfs://mycluster/data/rows.csv")->read(chunk);
 //
-// What it lives through, with a line in the log: a NameNode that does not answer, is in its safe mode
-// or is the other's standby (asked again, and the other one too, for `patience`); a DataNode that is
-// dead or dies in mid-read (another one is asked for, from the byte on that is missing). Files are
-// written whole under another name and renamed, since an uploader that is killed leaves a file that
-// looks complete. Reads are pieces of 32 MiB, straight from the DataNodes, and one thread reads the
-// next piece ahead. Limits: a stream holds two pieces; no Kerberos code of ours (SPNEGO is curl's).
+// What it lives through, with a line in the log: a NameNode that does not answer, is in its safe
+// mode or is the other's standby (asked again, and the other one too, for `patience`); a DataNode
+// that is dead or dies in mid-read (another one is asked for, from the byte on that is missing).
+// Files are written whole under another name and renamed, since an uploader that is killed leaves a
+// file that looks complete. Reads are pieces of 32 MiB, straight from the DataNodes, and one thread
+// reads the next piece ahead. Limits: a stream holds two pieces; no Kerberos code of ours (SPNEGO
+// is curl's).
 #pragma once
 
 #include <atomic>

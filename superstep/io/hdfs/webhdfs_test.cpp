@@ -23,9 +23,10 @@ FakeReply refusal(int status, const std::string& exception, const std::string& m
 }
 
 FakeReply file_status(int64_t size) {
-  return {.content = fmt::format(
-              R"({{"FileStatus":{{"type":"FILE","length":{},"modificationTime":1500,"pathSuffix":""}}}})",
-              size)};
+  return {
+      .content = fmt::format(
+          R"({{"FileStatus":{{"type":"FILE","length":{},"modificationTime":1500,"pathSuffix":""}}}})",
+          size)};
 }
 
 bool has(const std::string& text, std::string_view part) {
@@ -46,7 +47,8 @@ std::string error_of(const std::function<void()>& act) {
 }
 
 WebHdfs files_at(std::vector<std::string> bases, Login login = {.token = "", .user = "ann"}) {
-  return WebHdfs("hdfs://c", {.bases = std::move(bases), .kerberos = false}, std::move(login), kQuick);
+  return WebHdfs("hdfs://c", {.bases = std::move(bases), .kerberos = false}, std::move(login),
+                 kQuick);
 }
 
 std::string read_all(WebHdfs& files, const std::string& path) {
@@ -147,22 +149,25 @@ struct BreakingCluster {
   std::unique_ptr<FakeServer> good, bad, names;
 
   BreakingCluster() {
-    good = std::make_unique<FakeServer>([this](const auto&, const std::string& target, const auto&) {
-      return FakeReply{.content = part_of(content, target)};
-    });
+    good =
+        std::make_unique<FakeServer>([this](const auto&, const std::string& target, const auto&) {
+          return FakeReply{.content = part_of(content, target)};
+        });
     bad = std::make_unique<FakeServer>([this](const auto&, const std::string& target, const auto&) {
       const std::string part = part_of(content, target);
       const size_t n = std::min<size_t>(part.size(), 300);
       return FakeReply{.content = part.substr(0, n), .location = {}, .cut = part.size() - n};
     });
-    names = std::make_unique<FakeServer>([this](const auto&, const std::string& target, const auto&) {
-      if (has(target, "op=GETFILESTATUS")) return file_status(2500);
-      if (has(target, "op=GETFILEBLOCKLOCATIONS"))
-        return FakeReply{.content = R"({"BlockLocations":{"BlockLocation":[{"offset":0,"length":2500,
+    names =
+        std::make_unique<FakeServer>([this](const auto&, const std::string& target, const auto&) {
+          if (has(target, "op=GETFILESTATUS")) return file_status(2500);
+          if (has(target, "op=GETFILEBLOCKLOCATIONS"))
+            return FakeReply{.content =
+                                 R"({"BlockLocations":{"BlockLocation":[{"offset":0,"length":2500,
                                        "hosts":["127.0.0.1"],"names":["10.0.0.7:9866"]}]}})"};
-      const FakeServer& chosen = has(target, "excludedatanodes=10.0.0.7%3A9866") ? *good : *bad;
-      return FakeReply{.status = 307, .content = {}, .location = chosen.place() + target};
-    });
+          const FakeServer& chosen = has(target, "excludedatanodes=10.0.0.7%3A9866") ? *good : *bad;
+          return FakeReply{.status = 307, .content = {}, .location = chosen.place() + target};
+        });
   }
 };
 
@@ -216,7 +221,8 @@ TEST(WebHdfs, AFileIsWrittenUnderAnotherNameAndRenamedOverTheOld) {
           uploaded = body;
           return FakeReply{.status = 201, .content = {}};
         }
-        return FakeReply{.status = 307, .content = {}, .location = server->place() + target + "&data=1"};
+        return FakeReply{
+            .status = 307, .content = {}, .location = server->place() + target + "&data=1"};
       });
   WebHdfs files = files_at({server->base()});
   const std::string bytes = numbered_bytes(3'000'000);  // more than curl sends unasked
@@ -241,14 +247,15 @@ TEST(WebHdfs, HttpFsWhichReplacesNothingIsHelped) {
 TEST(WebHdfs, ExclusiveCreationIsDecidedAtTheSecondStep) {
   bool taken = false;
   std::unique_ptr<FakeServer> server;
-  server = std::make_unique<FakeServer>(
-      [&](const std::string&, const std::string& target, const std::string&) {
-        if (!has(target, "data=1"))
-          return FakeReply{.status = 307, .content = {}, .location = server->place() + target + "&data=1"};
-        if (std::exchange(taken, true))
-          return refusal(403, "FileAlreadyExistsException", "/a for client 127.0.0.1 already exists");
-        return FakeReply{.status = 201, .content = {}};
-      });
+  server = std::make_unique<FakeServer>([&](const std::string&, const std::string& target,
+                                            const std::string&) {
+    if (!has(target, "data=1"))
+      return FakeReply{
+          .status = 307, .content = {}, .location = server->place() + target + "&data=1"};
+    if (std::exchange(taken, true))
+      return refusal(403, "FileAlreadyExistsException", "/a for client 127.0.0.1 already exists");
+    return FakeReply{.status = 201, .content = {}};
+  });
   WebHdfs files = files_at({server->base()});
   EXPECT_TRUE(files.create_exclusive("hdfs://c/a", ""));
   EXPECT_FALSE(files.create_exclusive("hdfs://c/a", ""));
@@ -262,7 +269,8 @@ TEST(WebHdfs, AnUploadThatBreaksIsSentAgain) {
       [&](const std::string&, const std::string& target, const std::string&) {
         if (has(target, "op=RENAME")) return FakeReply{};
         if (!has(target, "data=1"))
-          return FakeReply{.status = 307, .content = {}, .location = server->place() + target + "&data=1"};
+          return FakeReply{
+              .status = 307, .content = {}, .location = server->place() + target + "&data=1"};
         return FakeReply{.status = ++tries == 1 ? 0 : 201, .content = {}};
       });
   files_at({server->base()}).write("hdfs://c/a", "abc");
@@ -271,12 +279,14 @@ TEST(WebHdfs, AnUploadThatBreaksIsSentAgain) {
 
 TEST(WebHdfs, AGatewayGetsTheUserAgainAndADataNodeDoesNot) {
   const std::string content = numbered_bytes(10);
-  FakeServer node([&](const auto&, const std::string&, const auto&) { return FakeReply{.content = content}; });
+  FakeServer node(
+      [&](const auto&, const std::string&, const auto&) { return FakeReply{.content = content}; });
   std::unique_ptr<FakeServer> gateway;
   gateway = std::make_unique<FakeServer>([&](const auto&, const std::string& target, const auto&) {
     if (has(target, "op=GETFILESTATUS")) return file_status(10);
     if (has(target, "again")) return FakeReply{.content = content};
-    return FakeReply{.status = 307, .content = {}, .location = gateway->place() + target + "&again"};
+    return FakeReply{
+        .status = 307, .content = {}, .location = gateway->place() + target + "&again"};
   });
   WebHdfs files = files_at({"http://ann:pw@" + gateway->base().substr(7)});
   EXPECT_EQ(read_all(files, "hdfs://c/a"), content);
