@@ -10,6 +10,10 @@ find_package(nlohmann_json REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(PNG REQUIRED)
 find_package(CLI11 REQUIRED)
+if(SUPERSTEP_HDFS)
+  find_package(CURL REQUIRED)
+  find_package(pugixml REQUIRED)
+endif()
 
 if(NOT SUPERSTEP_MINIMAL)
   # A system oneDNN 3 first, else the one that tools/bootstrap.sh unpacked.

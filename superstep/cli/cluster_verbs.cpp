@@ -13,6 +13,7 @@
 #include "superstep/engines/child_process.h"
 #include "superstep/front_door/pipe.h"
 #include "superstep/front_door/runs.h"
+#include "superstep/io/file.h"
 
 namespace superstep::cli {
 namespace {
@@ -89,8 +90,7 @@ int coordinate_supervised() {
     const std::optional<Credentials> credentials = find_credentials("");
     if (!credentials) throw ConfigError("{} is not set", kCredentialsVariable);
     // It may have died between its last deed and its last word.
-    if (resume && std::filesystem::exists(
-                      std::filesystem::path(job.output.dir) / front_door::kModelFile)) {
+    if (resume && io::exists(job.output.dir + "/" + front_door::kModelFile)) {
       teller.done(front_door::result_of_run(job.output.dir));
       return kDone;
     }

@@ -18,6 +18,7 @@
 #include "superstep/cli/signals.h"
 #include "superstep/cli/status_verb.h"
 #include "superstep/cli/training_view.h"
+#include "superstep/io/file.h"
 #include "superstep/superstep.h"
 
 namespace {
@@ -54,7 +55,7 @@ struct TrainArguments {
 
 void load_job(Job& job, const TrainArguments& arguments, bool workers_given) {
   const std::filesystem::path target(arguments.target);
-  if (std::filesystem::exists(target / "job.toml")) {
+  if (io::exists((target / "job.toml").string())) {
     if (!arguments.resume)
       throw ConfigError("{}: this is a run; add --resume to go on with it", arguments.target);
     job.load((target / "job.toml").string());

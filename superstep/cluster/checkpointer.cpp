@@ -96,6 +96,7 @@ io::Checkpoint Checkpointer::pack(const reduce::State& state,
 
 void Checkpointer::write_bytes(const io::Checkpoint& checkpoint, int64_t number) {
   folder_.check_claim();
+  folder_.send_metrics();  // it states how much of them belongs to it
   store_.write(number, folder_.attempt(), checkpoint);
 }
 
@@ -108,7 +109,6 @@ void Checkpointer::offer(const reduce::State& state,
     next_time_ = clock_seconds() + std::max(seconds_, cost / kShareOfTime);
   }
   if (clock_seconds() < next_time_) return;
-  folder_.check_claim();
   const double begun = processor_seconds();
   auto checkpoint = pack(state, private_states, last);
   writing_ = std::async(std::launch::async, [this, checkpoint = std::move(checkpoint),

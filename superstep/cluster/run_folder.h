@@ -1,4 +1,4 @@
-// The folder of a run: job.toml, metrics.jsonl, checkpoints/, and the claim of the attempt that may
+// The folder of a run, here or on HDFS: job.toml, metrics.jsonl, checkpoints/, and the claim of the attempt that may
 // write there. A second coordinator cannot harm the first: it claims a higher attempt, and the
 // first finds that out before it publishes anything more.
 #pragma once
@@ -25,11 +25,14 @@ class RunFolder {
   /// Throws Error where a later attempt has claimed the folder.
   void check_claim() const;
 
-  /// Appends a line to metrics.jsonl. Throws Error where a later attempt has claimed the folder.
+  /// Appends a line to metrics.jsonl. Throws Error where a later attempt has claimed the folder. On
+  /// HDFS lines are sent every few seconds, by a thread of their own: no superstep waits for them.
   void append_metrics(std::string_view line);
   [[nodiscard]] int64_t metrics_size() const { return metrics_->position(); }
   /// Cuts metrics.jsonl back to what a checkpoint knew.
   void truncate_metrics(int64_t size) { metrics_->truncate_to(size); }
+  /// Until all lines are in the file. May be called beside the other methods. Throws as they do.
+  void send_metrics() const;
 
  private:
   RunFolder(std::string path, int64_t attempt);
@@ -37,6 +40,11 @@ class RunFolder {
   std::string path_;
   int64_t attempt_ = 1;
   std::unique_ptr<io::AppendFile> metrics_;
+  class Sender;
+  struct EndSender {
+    void operator()(Sender* sender) const;
+  };
+  std::unique_ptr<Sender, EndSender> sender_;  // where metrics_ holds what is written
 };
 
 }  // namespace superstep::cluster

@@ -268,7 +268,7 @@ std::string labels_beside(const std::string& images) {
   if (name.empty()) return "";
   const std::string other = name.ends_with(".gz") ? name.substr(0, name.size() - 3) : name + ".gz";
   for (const std::string& candidate : {name, other})
-    if (std::filesystem::is_regular_file(candidate)) return candidate;
+    if (io::is_file(candidate)) return candidate;
   return "";
 }
 

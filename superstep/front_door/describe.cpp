@@ -1,7 +1,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "superstep/base/hash.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/superstep.h"
 
@@ -37,7 +36,7 @@ std::string describe_model(const std::string& path, bool as_json) {
                              {"label", model.target().label},
                              {"classes", model.target().classes.names()},
                              {"columns", model.schema().columns},
-                             {"sha256", sha256_file(path)}};
+                             {"sha256", front_door::sha256_of(path)}};
     for (const auto& spec : specs)
       j["tensors"].push_back({{"name", spec.name}, {"shape", spec.shape.sizes()}});
     return j.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
@@ -62,7 +61,7 @@ std::string describe_model(const std::string& path, bool as_json) {
   text += "\ntensors\n";
   for (const auto& spec : specs)
     text += fmt::format("  {:<28} {}\n", spec.name, spec.shape.to_string());
-  return text + fmt::format("\nsha256 {}\n", sha256_file(path));
+  return text + fmt::format("\nsha256 {}\n", front_door::sha256_of(path));
 }
 
 std::string describe_job(const std::string& path, const std::vector<std::string>& assignments,

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "superstep/io/file.h"
+
 namespace superstep {
 namespace fs = std::filesystem;
 
@@ -34,7 +36,10 @@ Job::Job() {
 }
 
 void Job::load(const std::string& path) {
-  document.load_toml(path);
+  if (io::is_remote(path))
+    document.load_toml_text(io::read_file(path), path);
+  else
+    document.load_toml(path);
   if (job.name == training::JobConfig{}.name) job.name = fs::path(path).stem().string();
 }
 

@@ -35,7 +35,7 @@ front_door::Rows rows_to_show(const models::Model& model, const std::string& pat
     config.label = model.schema().label;
     return front_door::open_rows(model, {.rows = data, .labels = {}}, config);
   }
-  const std::string run = fs::is_directory(path) ? front_door::find_run(path) : "";
+  const std::string run = io::is_folder(path) ? front_door::find_run(path) : "";
   if (run.empty()) return {};
   Job job;
   job.load((fs::path(run) / front_door::kJobFile).string());
@@ -104,7 +104,7 @@ std::vector<std::string> render(const std::string& model_or_run, const RenderOpt
     write(file_name(gallery.title), report::enlarge(gallery.items.front().picture, kZoom));
   for (const auto& [picture, name] : layer_pictures(model, rows)) write(name + ".png", picture);
   // What a run drew while it learned, where it did.
-  const std::string run = fs::is_directory(model_or_run) ? front_door::find_run(model_or_run) : "";
+  const std::string run = io::is_folder(model_or_run) ? front_door::find_run(model_or_run) : "";
   if (!run.empty())
     for (const auto& [name, picture] : report::strips(
              report::read_over_training((fs::path(run) / front_door::kPictureFolder).string())))

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "superstep/base/hash.h"
 #include "superstep/io/file.h"
 #include "superstep/superstep.h"
 
@@ -15,7 +16,7 @@ namespace {
 cluster::RunFolder create_numbered(const fs::path& runs) {
   for (int64_t n = 1;; ++n) {
     const fs::path run = runs / std::to_string(n);
-    if (fs::exists(run)) continue;
+    if (io::exists(run.string())) continue;
     auto folder = cluster::RunFolder::create(run.string());
     // A link that cannot be made (some file systems have none) is no reason to stop.
     std::error_code error;
@@ -34,7 +35,7 @@ cluster::RunFolder open_run(const Job& job, bool resume) {
                                   : cluster::RunFolder::create(job.output.dir);
   const std::string path = job.output.dir.empty() ? find_run(runs.string()) : job.output.dir;
   if (path.empty()) throw ConfigError("{}: no run here to resume", runs.string());
-  if (fs::exists(fs::path(path) / kModelFile))
+  if (io::exists((fs::path(path) / kModelFile).string()))
     throw ConfigError("{}: this run is finished; train without --resume for a new one", path);
   return cluster::RunFolder::open(path);
 }
@@ -63,8 +64,13 @@ TrainResult result_of_run(const std::string& path) {
   }
 }
 
+std::string sha256_of(const std::string& path) {
+  const std::string bytes = io::read_file(path);
+  return sha256_hex(bytes.data(), bytes.size());
+}
+
 std::string find_run(const std::string& path) {
-  const auto is_run = [](const fs::path& folder) { return fs::exists(folder / kJobFile); };
+  const auto is_run = [](const fs::path& folder) { return io::exists((folder / kJobFile).string()); };
   if (is_run(path)) return path;
   const fs::path latest = fs::path(path) / kLatest;
   if (!is_run(latest)) return {};
@@ -76,14 +82,14 @@ std::string find_run(const std::string& path) {
 }  // namespace front_door
 
 std::string find_model(const std::string& path) {
-  if (!fs::exists(path)) throw FileError("{}: no such file or folder", path);
-  if (!fs::is_directory(path)) return path;
+  if (!io::exists(path)) throw FileError("{}: no such file or folder", path);
+  if (!io::is_folder(path)) return path;
   const std::string run = front_door::find_run(path);
   if (run.empty())
     throw ConfigError("{}: this folder holds no run (wanted job.toml in it, or a run in latest)",
                       path);
   const fs::path model = fs::path(run) / front_door::kModelFile;
-  if (!fs::exists(model))
+  if (!io::exists(model.string()))
     throw ConfigError("{}: this run has no model yet; go on with it by\n  superstep train {} --resume",
                       run, run);
   return model.string();

@@ -20,6 +20,9 @@ std::string find_run(const std::string& path);
 /// is not the end of a run.
 TrainResult result_of_run(const std::string& path);
 
+/// The SHA-256 of a file, wherever it is.
+std::string sha256_of(const std::string& path);
+
 inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kReportFile = "report.html";
 inline constexpr const char* kJobFile = "job.toml";

@@ -41,14 +41,14 @@ std::string this_host() {
 }
 
 report::Status read_status(const std::string& path) {
-  if (!fs::exists(path)) throw FileError("{}: no such file or folder", path);
+  if (!io::exists(path)) throw FileError("{}: no such file or folder", path);
   const std::string run = find_run(path);
   if (run.empty())
     throw ConfigError("{}: this folder holds no run (wanted job.toml in it, or a run in latest)",
                       path);
   const std::string file = (fs::path(run) / kStatusFile).string();
-  const bool finished = fs::exists(fs::path(run) / kModelFile);
-  if (!fs::exists(file))
+  const bool finished = io::exists((fs::path(run) / kModelFile).string());
+  if (!io::exists(file))
     throw ConfigError(
         "{}: no such file; {}", file,
         finished
@@ -63,7 +63,7 @@ report::Status read_status(const std::string& path) {
 
 std::vector<report::MetricLine> read_epochs(const std::string& run) {
   const std::string file = (fs::path(run) / "metrics.jsonl").string();
-  if (!fs::exists(file)) return {};
+  if (!io::exists(file)) return {};
   std::vector<report::MetricLine> lines = report::read_metrics_file(file);
   std::erase_if(lines, [](const report::MetricLine& line) {
     return line.event != "epoch" && line.event != "phase";

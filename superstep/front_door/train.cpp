@@ -114,6 +114,7 @@ void write_bad_records(const front_door::Rows& rows, const RunFolder& folder) {
 namespace front_door {
 
 void make_paths_absolute(Job& job) {
+  if (io::is_remote(job.data.dir)) return;
   job.data.dir = fs::absolute(job.data.dir.empty() ? "." : job.data.dir).lexically_normal();
 }
 
@@ -164,8 +165,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   auto checkpoint = options.resume ? cluster::newest_checkpoint(*folder, identity) : std::nullopt;
   if (!checkpoint) run.write_job(job);
   if (!engine->address().empty())
-    io::replace_file(folder->file(kAddressFile), engine->address() + "
-");
+    io::replace_file(folder->file(kAddressFile), engine->address() + "\n");
   if (options.listener) options.listener->on_run(folder->path());
   write_bad_records(prepared.train, *folder);
 
@@ -218,6 +218,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   folder->append_metrics(
       end_line(result, teller, done, engine->threads(),
                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
+  folder->send_metrics();
   draw_samples(*prepared.model, {.out = folder->file(kPictureFolder)});
   result.report = write_report(job, prepared, result);
   // A run whose model is there is finished, so it comes after all that a job killed here could not

@@ -2,9 +2,10 @@
 
 #include <filesystem>
 
-#include "superstep/base/hash.h"
+#include "superstep/base/log.h"
 #include "superstep/front_door/prepare.h"
 #include "superstep/front_door/runs.h"
+#include "superstep/io/file.h"
 
 namespace superstep {
 namespace {
@@ -39,15 +40,18 @@ VerifyResult verify(const std::string& path, int lanes, const TrainOptions& opti
   struct Remove {
     const fs::path& folder;
     ~Remove() {
-      std::error_code ignored;
-      fs::remove_all(folder, ignored);
+      try {
+        io::remove(folder.string());
+      } catch (const FileError& error) {
+        log::warning("{}", error.what());
+      }
     }
   } const remove{again};
   const TrainResult done = train(job, options);
   if (!done.finished) throw Error("stopped before the second training was done");
 
   VerifyResult result{.same = false,
-                      .sha256 = sha256_file(model),
+                      .sha256 = front_door::sha256_of(model),
                       .again = done.sha256,
                       .first_difference = {}};
   result.same = result.sha256 == result.again;

@@ -1,10 +1,7 @@
 #include "superstep/io/checkpoint.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "superstep/base/error.h"
@@ -16,7 +13,6 @@
 namespace superstep::io {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr std::string_view kPrefix = "checkpoint-";
@@ -49,15 +45,10 @@ std::optional<Id> parse_id(std::string_view name, std::string_view& rest) {
 /// The manifests of a folder, newest first; none where the folder is not there.
 std::vector<Id> manifests(const std::string& folder) {
   std::vector<Id> ids;
-  std::error_code error;
-  fs::directory_iterator entries(folder, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    const std::string name = entries->path().filename().string();
+  for (const std::string& name : names_in(folder)) {
     std::string_view rest;
     if (const auto id = parse_id(name, rest); id && rest == kManifest) ids.push_back(*id);
   }
-  if (error && error != std::errc::no_such_file_or_directory)
-    throw FileError("{}: {}", folder, error.message());
   std::ranges::sort(ids, std::greater());
   return ids;
 }
@@ -132,19 +123,22 @@ Bytes vouched(const std::string& folder, const Id& id) {
   return bytes;
 }
 
-void remove(const std::string& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT)
-    log::warning("{}: cannot remove it: {}", path, std::strerror(errno));
+void try_to_remove(const std::string& path) {
+  try {
+    io::remove(path);
+  } catch (const FileError& error) {
+    log::warning("{}", error.what());
+  }
 }
 
 bool looks_whole(const std::string& folder, const Id& id) {
-  std::error_code error;
-  const auto size = fs::file_size(folder + "/" + id.stem() + std::string(kData), error);
-  if (error) return false;
+  const std::string data = folder + "/" + id.stem() + std::string(kData);
+  const auto found = file_system_of(data).status(data);
+  if (!found) return false;
   const std::string path = folder + "/" + id.stem() + std::string(kManifest);
   try {
     const Json manifest = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-    return manifest.is_object() && manifest.value("size", Json()) == size;
+    return manifest.is_object() && manifest.value("size", Json()) == found->size;
   } catch (const FileError&) {
     return false;
   }
@@ -155,17 +149,15 @@ void prune(const std::string& folder, int keep, const Id& written) {
   int whole = 0;
   for (const Id& id : manifests(folder)) {
     if (whole >= keep && id != written) {
-      remove(folder + "/" + id.stem() + std::string(kManifest));  // first: it vouches for the other
-      remove(folder + "/" + id.stem() + std::string(kData));
+      try_to_remove(folder + "/" + id.stem() +
+                    std::string(kManifest));  // first: it vouches for the other
+      try_to_remove(folder + "/" + id.stem() + std::string(kData));
     } else if (looks_whole(folder, id)) {
       ++whole;
     }
   }
-  std::error_code error;
   std::vector<std::string> orphans;
-  fs::directory_iterator entries(folder, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    const std::string name = entries->path().filename().string();
+  for (const std::string& name : names_in(folder)) {
     const bool hidden = name.starts_with('.');
     std::string_view rest;
     const auto id = parse_id(std::string_view(name).substr(hidden ? 1 : 0), rest);
@@ -173,10 +165,10 @@ void prune(const std::string& folder, int keep, const Id& written) {
     if (!id || *id >= written) continue;
     const bool temporary = hidden && rest.find(".tmp-") != std::string_view::npos;
     const bool unvouched =
-        !hidden && rest == kData && !fs::exists(folder + "/" + id->stem() + std::string(kManifest));
+        !hidden && rest == kData && !exists(folder + "/" + id->stem() + std::string(kManifest));
     if (temporary || unvouched) orphans.push_back(folder + "/" + name);
   }
-  for (const std::string& path : orphans) remove(path);
+  for (const std::string& path : orphans) try_to_remove(path);
 }
 
 }  // namespace
@@ -212,7 +204,7 @@ void CheckpointFolder::write(int64_t number, int64_t attempt, const Checkpoint& 
   try {
     write_file(path_ + "/" + id.stem() + std::string(kManifest), manifest.dump() + "\n");
   } catch (const FileError&) {
-    remove(path_ + "/" + file);  // without a manifest it only takes room
+    try_to_remove(path_ + "/" + file);  // without a manifest it only takes room
     throw;
   }
   prune(path_, keep_, id);

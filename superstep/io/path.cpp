@@ -1,5 +1,6 @@
 #include "superstep/io/path.h"
 
+#include <fnmatch.h>
 #include <glob.h>
 #include <sys/stat.h>
 
@@ -10,6 +11,7 @@
 #include <memory>
 
 #include "superstep/base/error.h"
+#include "superstep/io/file_system.h"
 
 namespace superstep::io {
 namespace {
@@ -51,12 +53,12 @@ bool is_mark(const std::string& name) {
   return name.empty() || name.front() == '.' || name.front() == '_';
 }
 
-bool is_file(const std::string& path) {
+bool is_regular(const std::string& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
 
-bool exists(const std::string& path) {
+bool is_there(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0;
 }
@@ -67,7 +69,7 @@ std::vector<std::string> files_of_folder(const std::string& folder) {
   fs::directory_iterator entries(folder, error);
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     const std::string path = entries->path().string();
-    if (!is_mark(last_part(path)) && is_file(path)) files.push_back(path);
+    if (!is_mark(last_part(path)) && is_regular(path)) files.push_back(path);
   }
   if (error) throw FileError("{}: {}", folder, error.message());
   return files;
@@ -82,7 +84,7 @@ std::vector<std::string> files_of_glob(const std::string& pattern) {
   std::vector<std::string> files;
   for (size_t i = 0; i < found.gl_pathc; ++i) {
     const std::string path = found.gl_pathv[i];
-    if ((asks_for_marks || !is_mark(last_part(path))) && is_file(path)) files.push_back(path);
+    if ((asks_for_marks || !is_mark(last_part(path))) && is_regular(path)) files.push_back(path);
   }
   return files;
 }
@@ -100,6 +102,65 @@ std::string nearest_folder(const std::string& path) {
   return folder;
 }
 
+// The same on a file system that is asked through its interface.
+
+bool has_wildcard(std::string_view text) {
+  return text.find_first_of("*?[") != std::string_view::npos;
+}
+
+/// What a glob stands for, part by part: `known` is the address so far, without wildcards.
+void expand(FileSystem& files, const std::string& known, std::string_view rest,
+            std::vector<FileStatus>& found) {
+  const size_t slash = rest.find('/');
+  const std::string part(rest.substr(0, slash));
+  const bool is_last = slash == std::string_view::npos;
+  if (!is_last && !has_wildcard(part))
+    return expand(files, known + part + "/", rest.substr(slash + 1), found);
+  const auto folder = files.status(known);
+  if (!folder || !folder->is_folder) return;
+  for (const FileStatus& entry : files.list(known)) {
+    if (::fnmatch(part.c_str(), last_part(entry.path).c_str(), FNM_PERIOD) != 0) continue;
+    if (is_last)
+      found.push_back(entry);
+    else if (entry.is_folder)
+      expand(files, entry.path + "/", rest.substr(slash + 1), found);
+  }
+}
+
+std::vector<std::string> list_remote_files(const std::string& pattern) {
+  FileSystem& files = file_system_of(pattern);
+  std::vector<FileStatus> found;
+  const auto itself = files.status(pattern);
+  const bool is_folder = itself && itself->is_folder;
+  if (itself && !is_folder) return {pattern};
+  if (is_folder) {
+    found = files.list(pattern);
+  } else if (has_wildcard(pattern)) {
+    const size_t root = pattern.find('/', pattern.find("://") + 3);
+    if (root != std::string::npos)
+      expand(files, pattern.substr(0, root + 1), std::string_view(pattern).substr(root + 1), found);
+  }
+  const bool asks_for_marks = !is_folder && is_mark(last_part(pattern));
+  std::vector<std::string> paths;
+  for (const FileStatus& entry : found)
+    if (!entry.is_folder && (asks_for_marks || !is_mark(last_part(entry.path))))
+      paths.push_back(entry.path);
+  if (paths.empty())
+    throw FileError("{}: {}", pattern,
+                    is_folder               ? "the folder holds no file"
+                    : has_wildcard(pattern) ? "no such file (nothing matches the pattern)"
+                                            : "no such file");
+  std::ranges::sort(paths);
+  return paths;
+}
+
+FileIdentity identify_remote(const std::string& path) {
+  const auto found = file_system_of(path).status(path);
+  if (!found) throw FileError("{}: no such file", path);
+  if (found->is_folder) throw FileError("{}: is a folder, wanted a file", path);
+  return {path, found->size, found->mtime_ns};
+}
+
 }  // namespace
 
 std::string local_path(std::string_view address) {
@@ -108,8 +169,10 @@ std::string local_path(std::string_view address) {
     return std::string(address);
   const std::string_view scheme = address.substr(0, end);
   if (scheme != "file")
-    throw ConfigError("{}: unknown scheme '{}://'; known: file://, and plain paths", address,
-                      scheme);
+    throw ConfigError(
+        "{}: unknown scheme '{}://'; known: file://, hdfs://, webhdfs://, swebhdfs://, and plain "
+        "paths",
+        address, scheme);
   std::string_view rest = address.substr(end + 3);
   if (rest.starts_with("localhost/")) rest.remove_prefix(std::strlen("localhost"));
   if (!rest.starts_with('/'))
@@ -119,6 +182,7 @@ std::string local_path(std::string_view address) {
 }
 
 std::vector<std::string> list_files(std::string_view pattern) {
+  if (is_remote(pattern)) return list_remote_files(std::string(pattern));
   const std::string path = local_path(pattern);
   if (path.empty()) throw FileError("an empty path names no file");
   std::error_code ignored;
@@ -126,20 +190,21 @@ std::vector<std::string> list_files(std::string_view pattern) {
   if (fs::is_directory(path, ignored)) {
     files = files_of_folder(path);
     if (files.empty()) throw FileError("{}: the folder holds no file", path);
-  } else if (exists(path)) {
+  } else if (is_there(path)) {
     files = {path};
   } else {
-    const bool has_wildcard = path.find_first_of("*?[") != std::string::npos;
-    if (has_wildcard) files = files_of_glob(path);
+    const bool is_glob = has_wildcard(path);
+    if (is_glob) files = files_of_glob(path);
     if (files.empty())
       throw FileError("{}: no such file{}; the nearest folder that exists is '{}'", path,
-                      has_wildcard ? " (nothing matches the pattern)" : "", nearest_folder(path));
+                      is_glob ? " (nothing matches the pattern)" : "", nearest_folder(path));
   }
   std::ranges::sort(files);
   return files;
 }
 
 FileIdentity identify(const std::string& path) {
+  if (is_remote(path)) return identify_remote(path);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) throw FileError("{}: {}", path, std::strerror(errno));
   if (S_ISDIR(status.st_mode)) throw FileError("{}: is a folder, wanted a file", path);

@@ -3,6 +3,7 @@
 //   io::list_files("data/mnist/*-ubyte.gz");       // sorted by the bytes of the path
 //   io::list_files("file:///data/rows.csv");       // one file
 //   io::list_files("data/parts");                  // the files of a folder, not of its subfolders
+//   io::list_files("hdfs:///data/part-*.csv.gz");  // all of this on HDFS as well
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@
 namespace superstep::io {
 
 /// The path of a plain path or a `file://` address (`%20` is read as a space). Throws ConfigError
-/// for another scheme, naming the known ones.
+/// for another scheme, naming the known ones; is_remote (file_system.h) tells those of HDFS before.
 std::string local_path(std::string_view address);
 
 /// The files that a path, a folder or a glob (* ? [abc], in any part) stands for, sorted by the

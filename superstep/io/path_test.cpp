@@ -15,7 +15,8 @@ TEST(Path, KnowsPlainPathsAndFileAddresses) {
   EXPECT_EQ(local_path("file://localhost/a.csv"), "/a.csv");
   EXPECT_EQ(local_path("a b://c"), "a b://c");  // no scheme has a space
   EXPECT_EQ(error_of<ConfigError>([] { return local_path("ftp://host/a.csv"); }),
-            "ftp://host/a.csv: unknown scheme 'ftp://'; known: file://, and plain paths");
+            "ftp://host/a.csv: unknown scheme 'ftp://'; known: file://, hdfs://, webhdfs://, "
+            "swebhdfs://, and plain paths");
   EXPECT_EQ(error_of<ConfigError>([] { return local_path("file://host/a.csv"); }),
             "file://host/a.csv: file:// wants a path from the root, as in file:///data/rows.csv");
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "superstep/base/error.h"
+#include "superstep/io/file_system.h"
 
 namespace superstep::io {
 namespace {
@@ -43,12 +44,6 @@ class PlainStream : public ByteStream {
     }
     return have;
   }
-  [[nodiscard]] const std::string& path() const { return path_; }
-  /// 0 where that is not known (a pipe).
-  [[nodiscard]] size_t size() const {
-    struct stat status {};
-    return ::fstat(file_, &status) == 0 ? static_cast<size_t>(status.st_size) : 0;
-  }
 
  private:
   std::string path_;
@@ -58,8 +53,8 @@ class PlainStream : public ByteStream {
 /// Bytes that were read to look at, then the rest.
 class PeekedStream : public ByteStream {
  public:
-  PeekedStream(std::unique_ptr<PlainStream> rest, std::string first)
-      : rest_(std::move(rest)), first_(std::move(first)) {}
+  PeekedStream(std::string path, std::unique_ptr<ByteStream> rest, std::string first)
+      : path_(std::move(path)), rest_(std::move(rest)), first_(std::move(first)) {}
 
   size_t read(std::span<char> out) override {
     const size_t n = std::min(out.size(), first_.size() - at_);
@@ -67,10 +62,11 @@ class PeekedStream : public ByteStream {
     at_ += n;
     return n + rest_->read(out.subspan(n));
   }
-  [[nodiscard]] const std::string& path() const { return rest_->path(); }
+  [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  std::unique_ptr<PlainStream> rest_;
+  std::string path_;
+  std::unique_ptr<ByteStream> rest_;
   std::string first_;
   size_t at_ = 0;
 };
@@ -171,18 +167,25 @@ std::string read_all(ByteStream& in, size_t guess) {
 
 }  // namespace
 
+std::unique_ptr<ByteStream> open_raw(const std::string& path) {
+  if (is_remote(path)) return file_system_of(path).open(path);
+  return std::make_unique<PlainStream>(path);
+}
+
 std::unique_ptr<ByteStream> open_stream(const std::string& path) {
-  auto plain = std::make_unique<PlainStream>(path);
+  auto raw = open_raw(path);
   std::string first(2, '\0');
-  first.resize(plain->read(first));
-  auto peeked = std::make_unique<PeekedStream>(std::move(plain), first);
+  first.resize(raw->read(first));
+  auto peeked = std::make_unique<PeekedStream>(path, std::move(raw), first);
   if (first != "\x1f\x8b") return peeked;
   return std::make_unique<GzipStream>(std::move(peeked));
 }
 
 std::string read_file(const std::string& path) {
-  PlainStream in(path);
-  return read_all(in, in.size() + 1);  // one more byte of room shows the end at once
+  const auto in = open_raw(path);
+  // 0 where that is not known (a pipe); one more byte of room shows the end at once.
+  const auto found = file_system_of(path).status(path);
+  return read_all(*in, static_cast<size_t>(found ? found->size : 0) + 1);
 }
 
 std::string read_file_decompressed(const std::string& path) {

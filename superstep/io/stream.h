@@ -25,6 +25,8 @@ class ByteStream {
 
 /// Throws FileError when there is no such file, or it is a folder.
 std::unique_ptr<ByteStream> open_stream(const std::string& path);
+/// The same without decompression.
+std::unique_ptr<ByteStream> open_raw(const std::string& path);
 
 /// The bytes as they are in the file. Throws FileError.
 std::string read_file(const std::string& path);

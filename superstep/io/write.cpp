@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "superstep/base/error.h"
+#include "superstep/io/file_system.h"
 
 namespace superstep::io {
 namespace {
@@ -53,6 +55,7 @@ void sync_folder(const std::string& folder) {
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  if (is_remote(path_)) return;
   static std::atomic<int> count{0};
   const std::string folder = folder_of(path_);
   temporary_ = fmt::format("{}/.{}.tmp-{}-{}", folder, path_.substr(path_.find_last_of('/') + 1),
@@ -67,11 +70,16 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(std::string_view bytes) {
+  if (is_remote(path_)) {
+    held_ += bytes;
+    return;
+  }
   SUPERSTEP_ASSERT(file_ >= 0);
   write_all(file_, bytes, path_);
 }
 
 void AtomicFile::commit() {
+  if (is_remote(path_)) return publish();
   SUPERSTEP_ASSERT(file_ >= 0);
   sync_file(file_, path_);
   publish();
@@ -79,6 +87,7 @@ void AtomicFile::commit() {
 }
 
 void AtomicFile::publish() {
+  if (is_remote(path_)) return file_system_of(path_).write(path_, held_);
   SUPERSTEP_ASSERT(file_ >= 0);
   const int file = std::exchange(file_, -1);
   if (::close(file) != 0) fail(path_, "close", errno);
@@ -87,18 +96,25 @@ void AtomicFile::publish() {
 }
 
 void write_file(const std::string& path, std::string_view bytes) {
+  if (is_remote(path)) return file_system_of(path).write(path, bytes);
   AtomicFile file(path);
   file.write(bytes);
   file.commit();
 }
 
 void replace_file(const std::string& path, std::string_view bytes) {
+  if (is_remote(path)) return file_system_of(path).write(path, bytes);
   AtomicFile file(path);
   file.write(bytes);
   file.publish();
 }
 
 AppendFile::AppendFile(std::string path) : path_(std::move(path)) {
+  if (is_remote(path_)) {
+    if (exists(path_)) held_ = read_file(path_);
+    position_ = static_cast<int64_t>(held_.size());
+    return;
+  }
   file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kForAll);
   if (file_ < 0) fail(path_, "open", errno);
   position_ = ::lseek(file_, 0, SEEK_END);
@@ -109,9 +125,18 @@ AppendFile::AppendFile(std::string path) : path_(std::move(path)) {
   }
 }
 
-AppendFile::~AppendFile() { ::close(file_); }
+AppendFile::~AppendFile() {
+  if (file_ >= 0) ::close(file_);
+}
 
 void AppendFile::write(std::string_view bytes) {
+  if (file_ < 0) {
+    const std::scoped_lock lock(mutex_);
+    held_ += bytes;
+    position_ += static_cast<int64_t>(bytes.size());
+    is_dirty_ = true;
+    return;
+  }
   try {
     write_all(file_, bytes, path_);
   } catch (const FileError&) {
@@ -126,13 +151,36 @@ void AppendFile::truncate_to(int64_t position) {
   if (position < 0 || position > position_)
     throw FileError("{}: cannot cut back to byte {}: the file holds {}", path_, position,
                     position_);
-  if (::ftruncate(file_, position) != 0) fail(path_, "cut back", errno);
+  if (file_ < 0) {
+    const std::scoped_lock lock(mutex_);
+    held_.resize(static_cast<size_t>(position));
+    is_dirty_ = true;
+  } else if (::ftruncate(file_, position) != 0) {
+    fail(path_, "cut back", errno);
+  }
   position_ = position;
 }
 
-void AppendFile::sync() { sync_file(file_, path_); }
+void AppendFile::sync() {
+  if (file_ >= 0) return sync_file(file_, path_);
+  const std::scoped_lock one_at_a_time(sending_);
+  std::string bytes;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!std::exchange(is_dirty_, false)) return;
+    bytes = held_;
+  }
+  try {
+    file_system_of(path_).write(path_, bytes);
+  } catch (const FileError&) {
+    const std::scoped_lock lock(mutex_);
+    is_dirty_ = true;
+    throw;
+  }
+}
 
 bool create_exclusive(const std::string& path, std::string_view bytes) {
+  if (is_remote(path)) return file_system_of(path).create_exclusive(path, bytes);
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kForAll);
   if (file < 0 && errno == EEXIST) return false;
   if (file < 0) fail(path, "create", errno);
@@ -150,6 +198,7 @@ bool create_exclusive(const std::string& path, std::string_view bytes) {
 }
 
 void make_folder(const std::string& path) {
+  if (is_remote(path)) return file_system_of(path).make_folder(path);
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) throw FileError("{}: cannot make the folder: {}", path, error.message());

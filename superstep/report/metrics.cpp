@@ -1,10 +1,9 @@
 #include "superstep/report/metrics.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "superstep/base/error.h"
+#include "superstep/io/stream.h"
 
 namespace superstep::report {
 namespace {
@@ -108,11 +107,7 @@ std::vector<MetricLine> read_metrics(std::string_view text, std::string_view nam
 }
 
 std::vector<MetricLine> read_metrics_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || file.bad()) throw FileError("{}: cannot be read", path);
-  return read_metrics(text.view(), path);
+  return read_metrics(io::read_file(path), path);
 }
 
 }  // namespace superstep::report

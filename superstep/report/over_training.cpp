@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "superstep/base/error.h"
@@ -12,7 +11,6 @@
 namespace superstep::report {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 Picture read_picture(const std::string& path) { return decode_png(io::read_file(path), path); }
@@ -117,12 +115,7 @@ Picture stack(std::vector<Picture> rows, int gap) {
 
 OverTraining read_over_training(const std::string& folder) {
   OverTraining drawn;
-  if (!fs::is_directory(folder)) return drawn;
-  std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder))
-    names.push_back(entry.path().filename().string());
-  std::sort(names.begin(), names.end());
-  for (const std::string& name : names) {
+  for (const std::string& name : io::names_in(folder)) {
     const std::string path = folder + "/" + name;
     if (name == kSamplesFile)
       drawn.samples = with_json(path, [&](const Json& json) { return samples_from(json, folder); });
