@@ -44,6 +44,13 @@ void keep_large_blocks_off_the_heap() {
 #endif
 }
 
+// How this program is started again: bin/superstep of a package says so (launcher_main.cpp), since
+// /proc/self/exe is then the package's loader.
+std::string program_path() {
+  const char* launcher = std::getenv("SUPERSTEP_PROGRAM");
+  return launcher ? launcher : TrainOptions{}.program;
+}
+
 struct TrainArguments {
   std::string target, label, engine, start;
   std::vector<std::string> phases;
@@ -83,7 +90,10 @@ int run_train(const TrainArguments& arguments, bool workers_given,
   TrainListener silent;
   TrainListener* listener = arguments.quiet ? &silent : &view;
   const TrainResult done =
-      train(job, {.resume = arguments.resume, .stop = stop, .listener = listener});
+      train(job, {.resume = arguments.resume,
+                  .stop = stop,
+                  .listener = listener,
+                  .program = program_path()});
   if (!done.finished) {
     std::cerr << fmt::format("\nstopped; go on with\n  superstep train {} --resume\n", done.run);
     return kStopped;
