@@ -112,6 +112,8 @@ int coordinate_supervised() {
 
 void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
   command.add_option("--coordinator", arguments.work.coordinator, "host:port to dial")->required();
+  command.add_option("--coordinator-file", arguments.work.coordinator_file,
+                     "A file that says where a later coordinator is: host:port");
   command.add_option("--credentials", arguments.credentials,
                      "The file with the job's secret, copied from the coordinator's machine "
                      "[superstep.credentials]");

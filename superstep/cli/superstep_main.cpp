@@ -56,7 +56,7 @@ struct TrainArguments {
   std::vector<std::string> phases;
   int64_t workers = 0;
   std::vector<std::string> assignments;
-  bool resume = false, json = false, quiet = false;
+  bool resume = false, json = false, quiet = false, detach = false;
 };
 
 void load_job(Job& job, const TrainArguments& arguments, bool workers_given) {
@@ -93,7 +93,12 @@ int run_train(const TrainArguments& arguments, bool workers_given,
       train(job, {.resume = arguments.resume,
                   .stop = stop,
                   .listener = listener,
+                  .detach = arguments.detach,
                   .program = program_path()});
+  if (!done.application.empty()) {
+    std::cout << done.application << '\n';
+    return kDone;
+  }
   if (!done.finished) {
     std::cerr << fmt::format("\nstopped; go on with\n  superstep train {} --resume\n", done.run);
     return kStopped;
@@ -205,7 +210,9 @@ int main(int argc, char** argv) {
   add_train_options(*train_command);
   train_command->get_option("target")->required();
   train_command->add_option("--engine", train_arguments.engine,
-                            "Where workers run: local, process [local]");
+                            "Where workers run: local, process, yarn [local]");
+  train_command->add_flag("--detach", train_arguments.detach,
+                          "Engine yarn: print the application's id, and leave it to the cluster");
   workers = train_command->add_option(
       "--workers", train_arguments.workers,
       "How many workers; changes the time, never the model [one a core]");

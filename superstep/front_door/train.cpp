@@ -221,6 +221,7 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
 
 TrainResult train(Job& job, const TrainOptions& options) {
   if (job.engine.kind == "process") return front_door::train_in_processes(job, options);
+  if (job.engine.kind == "yarn") return front_door::train_on_yarn(job, options);
   const int lanes = front_door::lanes_of(job);
   return front_door::train_on(
       [&](int64_t) { return std::make_unique<engines::LocalEngine>(lanes); }, job, options);

@@ -71,6 +71,7 @@ std::shared_ptr<grpc::Channel> dial(const ClientOptions& options) {
     credentials = grpc::SslCredentials({.pem_root_certs = link.tls->authority,
                                         .pem_private_key = link.tls->key,
                                         .pem_cert_chain = link.tls->certificate});
+  if (link.tls && !link.tls->name.empty()) args.SetSslTargetNameOverride(link.tls->name);
   return grpc::CreateCustomChannel(options.coordinator, credentials, args);
 }
 
@@ -542,9 +543,10 @@ void Connection::heart() {
 
 }  // namespace
 
-WorkEnd work(const ClientOptions& options, const std::function<MadeProgram(const Stage&)>& make,
+WorkEnd work(const ClientOptions& given, const std::function<MadeProgram(const Stage&)>& make,
              std::string* reason) {
   use_our_log();
+  ClientOptions options = given;
   Seen seen;
   std::optional<Made> made;
   std::mutex mutex;
@@ -579,6 +581,8 @@ WorkEnd work(const ClientOptions& options, const std::function<MadeProgram(const
     std::unique_lock lock(mutex);
     woken.wait_for(lock, options.stop, std::chrono::duration<double>(pause), [] { return false; });
     pause = std::min(2 * pause, kLongestPause);
+    if (std::string found = options.find ? options.find() : ""; !found.empty())
+      options.coordinator = std::move(found);
   }
   say("stopped");
   return WorkEnd::kStopped;

@@ -18,6 +18,8 @@ namespace superstep::cluster::transport {
 
 struct ClientOptions {
   std::string coordinator;  ///< host:port
+  /// Where the coordinator is now, asked before it is dialled again; none, or "": where it was.
+  std::function<std::string()> find = {};
   Link link = {};
   int lanes = 1;
   double patience = 120;  ///< Seconds without a coordinator before the worker gives up.
