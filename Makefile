@@ -1,6 +1,6 @@
 # Short names for what is done often. The work is done by tools/ and CMake (CMakePresets.json).
 .DEFAULT_GOAL := help
-.PHONY: help build quickstart package test test-all format lint bench docs
+.PHONY: help build quickstart package test test-all format lint bench docs hadoop-up hadoop-down
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,3 +40,10 @@ bench:  ## build and run the benchmarks; PEERS=1 installs PyTorch and others to 
 
 docs:  ## check that every link in the documents leads somewhere
 	tools/check_links.py
+
+hadoop-up:  ## start HDFS and YARN on this machine, for tests and trying (tools/hadoop/README.md)
+	tools/bootstrap.sh hadoop
+	@tools/hadoop/hadoop up $(if $(KERBEROS),--kerberos)
+
+hadoop-down:  ## end them
+	@tools/hadoop/hadoop down

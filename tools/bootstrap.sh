@@ -2,7 +2,8 @@
 # Installs what Superstep needs on Debian 12, and nothing that is already there.
 #
 #   tools/bootstrap.sh          what the build and the quickstart need (the default, "build")
-#   tools/bootstrap.sh test     also clang, for the sanitizer and fuzz builds
+#   tools/bootstrap.sh hadoop   also a JDK and Hadoop's jars, for tools/hadoop
+#   tools/bootstrap.sh test     also clang, for the sanitizer and fuzz builds (includes hadoop)
 #   tools/bootstrap.sh lint     also clang-format and clang-tidy
 #
 # Three kinds of things: Debian packages (root installs them; anyone else is told the command), Maven
@@ -13,19 +14,21 @@ cd "$(dirname "$0")/.."
 
 level=${1:-build}
 build_packages=(ca-certificates ccache cmake g++ libbenchmark-dev libcli11-dev libfmt-dev libgtest-dev
-  libgrpc++-dev libpng-dev libprotobuf-dev libspdlog-dev libssl-dev libtomlplusplus-dev libxxhash-dev
+  libcurl4-openssl-dev libgrpc++-dev libpng-dev libprotobuf-dev libpugixml-dev libspdlog-dev libssl-dev libtomlplusplus-dev libxxhash-dev
   make maven ninja-build nlohmann-json3-dev pkg-config protobuf-compiler protobuf-compiler-grpc python3
   python3-venv unzip zlib1g-dev)
-test_packages=(chromium clang-14 iproute2 libclang-rt-14-dev llvm-14)
+hadoop_packages=(openjdk-17-jdk-headless)
+test_packages=("${hadoop_packages[@]}" chromium clang-14 iproute2 libclang-rt-14-dev llvm-14)
 lint_packages=(clang-format-14 clang-tidy-14)
 
 packages=("${build_packages[@]}")
 case $level in
   build) ;;
+  hadoop) packages+=("${hadoop_packages[@]}") ;;
   test) packages+=("${test_packages[@]}") ;;
   lint) packages+=("${test_packages[@]}" "${lint_packages[@]}") ;;
   *)
-    echo "bootstrap: no level '$level'; levels: build (default), test, lint" >&2
+    echo "bootstrap: no level '$level'; levels: build (default), hadoop, test, lint" >&2
     exit 2
     ;;
 esac
@@ -87,6 +90,38 @@ maven() {
   rm -rf "$work"
 }
 
+# maven_tree POM_FOLDER FOLDER: copies what the pom.xml names, with all that those need, into the
+# folder, and holds it to the jars.sha256 beside the pom.
+maven_tree() {
+  local from=$1 folder=$2 work
+  cmp -s "$from/jars.sha256" "$folder/.jars" && return 0
+  say "fetching the jars of $from"
+  work=$(mktemp -d build/deps/fetch.XXXXXX)
+  retry mvn -q -B -ntp -U -Dstyle.color=never -f "$from/pom.xml" \
+    org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+    -DoutputDirectory="$PWD/$work" || die "the jars of $from could not be fetched"
+  (cd "$work" && ls ./*.jar | sed 's,^\./,,' | sort) | cmp -s - <(sed 's/.* //' "$from/jars.sha256" | sort) &&
+    (cd "$work" && sha256sum --quiet -c -) < "$from/jars.sha256" ||
+    die "the jars of $from are not those that were pinned"
+  cp "$from/jars.sha256" "$work/.jars"
+  mkdir -p "$(dirname "$folder")"
+  rm -rf "$folder"
+  mv "$work" "$folder"
+}
+
+# The web pages apart from the large jars that hold them (tools/hadoop/hadoop says why).
+hadoop_web_pages() {
+  [ -e build/deps/hadoop/webapps.jar ] && return 0
+  local work jar
+  work=$(mktemp -d build/deps/fetch.XXXXXX)
+  for jar in build/deps/hadoop/lib/hadoop-client-{api,minicluster}-*.jar; do
+    unzip -q -o "$jar" 'webapps/*' -d "$work"
+  done
+  jar --create --no-compress --file "$work/webapps.jar" -C "$work" webapps
+  mv "$work/webapps.jar" build/deps/hadoop/webapps.jar
+  rm -rf "$work"
+}
+
 # The jar's own OpenMP runtime is left out: gcc's is used, so that a process has one.
 lay_out_dnnl() {
   local from=$1/org/bytedeco/dnnl/linux-x86_64
@@ -131,3 +166,8 @@ maven org.bytedeco:dnnl:3.13-1.5.14:jar:linux-x86_64 \
 maven org.webjars.npm:uplot:1.6.30 \
   35b1d5d332ae25876ebd3b96c4a6180f29bec7675ad22dda9d3dc803691d19c9 build/deps/uplot lay_out_uplot
 make_python_environment
+if [ "$level" != build ]; then
+  maven_tree tools/hadoop/server build/deps/hadoop/lib
+  maven_tree tools/hadoop/kdc build/deps/hadoop/kdc
+  hadoop_web_pages
+fi
