@@ -43,6 +43,7 @@ struct ModelSummary {
   int64_t numbers = 0;
   int64_t replicas = 0, threads = 0;
   std::string isa;  ///< numerics.isa: "auto", "avx2".
+  std::vector<std::string> phases = {};  ///< All of the job, in their order.
   bool resumed = false;
   int64_t superstep = 0;    ///< Where a resumed run goes on.
 };

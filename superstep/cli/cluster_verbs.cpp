@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -78,13 +79,16 @@ int coordinate_supervised() {
         if (event.is_object() && event.value("event", "") == "stop") stop.request_stop();
       },
       end_as_an_orphan);
+  // A cluster may send it to all processes of a container: it is the engine that says when to stop.
+  std::signal(SIGTERM, SIG_IGN);
   front_door::PipeTeller teller(std::cout);
   try {
     const Json told = Json::parse(first);
     Job job;
     job.load_text(told.at("job").get<std::string>(), "the engine's job");
     if (told.contains("folder")) job.set("output.dir=" + told.at("folder").get<std::string>());
-    const bool resume = told.at("resume").get<bool>();
+    const bool resume = told.at("resume").get<bool>() ||
+                        (told.value("again", false) && front_door::is_begun(job.output.dir));
     const std::optional<Credentials> credentials = find_credentials("");
     if (!credentials) throw ConfigError("{} is not set", kCredentialsVariable);
     // It may have died between its last deed and its last word.
@@ -93,7 +97,7 @@ int coordinate_supervised() {
       teller.done(front_door::result_of_run(job.output.dir));
       return kDone;
     }
-    teller.want(static_cast<int>(job.engine.workers));
+    teller.want_for(job.engine);
     const TrainResult result =
         coordinate(job, {.listen = told.at("listen").get<std::string>(),
                          .job_id = told.at("id").get<std::string>(),

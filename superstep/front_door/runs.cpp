@@ -69,6 +69,8 @@ cluster::RunFolder open_run(const Job& job, bool resume) {
   return cluster::RunFolder::open(path);
 }
 
+bool is_begun(const std::string& run) { return fs::exists(fs::path(run) / "attempt-1"); }
+
 TrainResult result_of_run(const std::string& path) {
   const std::string text = io::read_file((fs::path(path) / "metrics.jsonl").string());
   const size_t newline = text.rfind('\n', text.size() < 2 ? 0 : text.size() - 2);

@@ -17,6 +17,9 @@ cluster::RunFolder open_run(const Job& job, bool resume);
 /// trained elsewhere. A new run's is not made, but named by runs/<name>/latest.
 std::string run_path(const Job& job, bool resume);
 
+/// Whether an attempt at the run in this folder has begun.
+bool is_begun(const std::string& run);
+
 /// The folder of a run: the path itself, or the latest run in it. Empty where there is none.
 std::string find_run(const std::string& path);
 

@@ -167,6 +167,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
                              .replicas = job.reduce.replicas,
                              .threads = engine->threads(),
                              .isa = job.numerics.isa,
+                             .phases = program.phases(),
                              .resumed = resumed,
                              .superstep = result.first_superstep};
   run.status->on_model(summary);

@@ -18,6 +18,7 @@ using Json = nlohmann::json;
 Json wishes(const Job& job) {
   const engines::EngineConfig& engine = job.engine;
   return {{"name", job.job.name},
+          {"run", job.output.dir},
           {"memory", engine.memory},
           {"cores", engine.cores == 0 ? engine.threads : engine.cores},
           {"threads", engine.threads},

@@ -1,0 +1,29 @@
+package superstep.yarn;
+
+import java.util.Map;
+
+/** What containers find in their working folder, and what their environment tells. */
+final class Containers {
+  /** The package, unpacked: a folder of its own name lies in it. */
+  static final String LINK = "runtime";
+
+  static final String CONF_FILE = "core-site.xml";
+  static final String CREDENTIALS = "SUPERSTEP_CREDENTIALS";
+  /** The name of the package's folder. */
+  static final String PACKAGE = "SUPERSTEP_PACKAGE";
+  /** The folder of this application in the staging folder. */
+  static final String STAGING = "SUPERSTEP_STAGING";
+
+  static final String ADDRESS_FILE = "coordinator";
+  static final String LAST_WORD_FILE = "last.json";
+
+  private Containers() {}
+
+  static String program(Map<String, String> environment) {
+    return "./" + LINK + "/" + environment.get(PACKAGE) + "/bin/superstep";
+  }
+
+  static String java(String packageName) {
+    return LINK + "/" + packageName + "/java";
+  }
+}
