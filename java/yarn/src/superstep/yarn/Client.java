@@ -10,7 +10,6 @@ import java.io.PrintStream;
 import java.net.HttpURLConnection;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -31,7 +30,6 @@ import org.apache.hadoop.yarn.api.records.ApplicationReport;
 import org.apache.hadoop.yarn.api.records.ApplicationSubmissionContext;
 import org.apache.hadoop.yarn.api.records.ContainerId;
 import org.apache.hadoop.yarn.api.records.ContainerLaunchContext;
-import org.apache.hadoop.yarn.api.records.FinalApplicationStatus;
 import org.apache.hadoop.yarn.api.records.LocalResource;
 import org.apache.hadoop.yarn.api.records.LocalResourceType;
 import org.apache.hadoop.yarn.api.records.LocalResourceVisibility;
@@ -41,7 +39,6 @@ import org.apache.hadoop.yarn.api.records.SignalContainerCommand;
 import org.apache.hadoop.yarn.api.records.YarnApplicationState;
 import org.apache.hadoop.yarn.client.api.YarnClient;
 import org.apache.hadoop.yarn.client.api.YarnClientApplication;
-import org.apache.hadoop.yarn.client.cli.LogsCLI;
 import org.apache.hadoop.yarn.conf.YarnConfiguration;
 import org.apache.hadoop.yarn.exceptions.YarnException;
 
@@ -55,6 +52,7 @@ final class Client {
   private static final int POLL_MS = 300;
   private static final int TIMEOUT_MS = 3000;
   private static final int LOG_BYTES = 3000;
+  private static final int LOG_TRIES = 30;
 
   private static final EnumSet<YarnApplicationState> ENDED =
       EnumSet.of(
@@ -125,9 +123,10 @@ final class Client {
     Path folder = staging.application(id);
     staging.makeFolder(folder);
     staging.write(new Path(folder, Job.FILE), line);
-    Path confFile = new Path(folder, Containers.CONF_FILE);
-    try (java.io.OutputStream stream = staging.files().create(confFile)) {
-      conf.writeXml(stream);
+    for (String name : Containers.CONF_FILES) {
+      try (java.io.OutputStream stream = staging.files().create(new Path(folder, name))) {
+        conf.writeXml(stream);
+      }
     }
     Map<String, String> variables = Staging.variables(packageFolder, archive, folder);
     Map<String, LocalResource> files = Staging.resources(conf, variables);
@@ -301,33 +300,29 @@ final class Client {
     return failed ? 1 : 0;
   }
 
-  /** The end of the log of the container that failed, else of the application master's. */
+  /** The end of the log of the container that failed, else of the last application master's. */
   private void showLog(ApplicationReport report) throws Exception {
-    if (report.getFinalApplicationStatus() == FinalApplicationStatus.KILLED) return;
+    if (report.getYarnApplicationState() == YarnApplicationState.KILLED) return;
     Matcher culprit = Pattern.compile("container_\\w+").matcher(report.getDiagnostics());
-    String container = culprit.find() ? culprit.group() : "";
-    for (int tries = 0; tries < 20; ++tries) {
-      ByteArrayOutputStream text = new ByteArrayOutputStream();
-      PrintStream print = new PrintStream(text, true, "UTF-8");
-      LogsCLI logs = new LogsCLI();
-      logs.setConf(conf);
-      String[] which =
-          container.isEmpty() ? new String[] {"-am", "-1"} : new String[] {"-containerId", container};
-      String[] common = {
-        "-applicationId", id.toString(), "-log_files", "stderr", "-size", "-" + LOG_BYTES
-      };
-      String[] arguments = Arrays.copyOf(common, common.length + which.length);
-      System.arraycopy(which, 0, arguments, common.length, which.length);
-      System.setOut(print);
-      int code = logs.run(arguments);
-      System.setOut(System.err);
-      if (code == 0 && text.size() > 0) {
-        System.err.println(text.toString("UTF-8"));
-        return;
+    String container =
+        culprit.find()
+            ? culprit.group()
+            : yarn.getApplicationAttemptReport(report.getCurrentApplicationAttemptId())
+                .getAMContainerId()
+                .toString();
+    for (int tries = 0; tries < LOG_TRIES; ++tries) {  // they are collected once it has ended
+      try {
+        String text = new Logs(conf, id, report.getUser()).tail(container, LOG_BYTES);
+        if (!text.isEmpty()) {
+          System.err.println("the end of the log of " + container + ":\n" + text.trim());
+          return;
+        }
+      } catch (IOException error) {
+        // Not there yet, or never: a cluster may not collect them.
       }
-      Thread.sleep(500);  // they are collected once the application has ended
+      Thread.sleep(POLL_MS);
     }
-    System.err.println("the logs: superstep logs " + id);
+    System.err.println("its log is not there (yet): superstep logs " + id);
   }
 
   // Other verbs -------------------------------------------------------------------------------------------
@@ -367,6 +362,21 @@ final class Client {
     if (now) yarn.killApplication(id);
     else stop(report);
     return 0;
+  }
+
+  /** Prints the logs of an application that has ended. */
+  int logs(String text, PrintStream to) throws Exception {
+    id = ApplicationId.fromString(text);
+    ApplicationReport report = yarn.getApplicationReport(id);
+    try {
+      if (new Logs(conf, id, report.getUser()).writeAll(to)) return 0;
+      System.err.println("no logs of " + id);
+    } catch (IOException error) {
+      System.err.println(
+          "no logs of " + id + ": YARN collects them once an application has ended; until then its page has"
+              + " them: " + report.getTrackingUrl() + "\n" + error.getMessage());
+    }
+    return 1;
   }
 
   private void note(String text) {

@@ -1,5 +1,7 @@
 package superstep.yarn;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 
 /** What containers find in their working folder, and what their environment tells. */
@@ -7,7 +9,11 @@ final class Containers {
   /** The package, unpacked: a folder of its own name lies in it. */
   static final String LINK = "runtime";
 
-  static final String CONF_FILE = "core-site.xml";
+  /**
+   * Each holds the cluster's whole configuration, as the client found it: Hadoop reads them one after
+   * another, with its defaults between, and what it reads later wins.
+   */
+  static final List<String> CONF_FILES = Arrays.asList("core-site.xml", "hdfs-site.xml", "yarn-site.xml");
   static final String CREDENTIALS = "SUPERSTEP_CREDENTIALS";
   /** The name of the package's folder. */
   static final String PACKAGE = "SUPERSTEP_PACKAGE";

@@ -9,7 +9,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import org.apache.hadoop.yarn.client.cli.LogsCLI;
 
 /**
  * What `yarn jar superstep-yarn.jar ...` starts: the command `superstep` of the package that the jar
@@ -35,15 +34,12 @@ public final class Main {
             .submit(new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8)));
       case "client-status":
       case "client-kill":
+      case "client-logs":
         Client client = new Client(out);
         client.start();
-        return word.equals("client-status")
-            ? client.status(arguments[1])
-            : client.kill(arguments[1], arguments.length > 2);
-      case "client-logs":
-        System.setOut(out);
-        LogsCLI.main(new String[] {"-applicationId", arguments[1]});
-        return 0;
+        if (word.equals("client-status")) return client.status(arguments[1]);
+        if (word.equals("client-logs")) return client.logs(arguments[1], out);
+        return client.kill(arguments[1], arguments.length > 2);
       default:
         return command(arguments);
     }

@@ -108,10 +108,11 @@ final class Staging {
         Containers.LINK,
         resource(conf, new Path(variables.get(ARCHIVE)), LocalResourceType.ARCHIVE,
             LocalResourceVisibility.PRIVATE));
-    resources.put(
-        Containers.CONF_FILE,
-        resource(conf, new Path(variables.get(Containers.STAGING), Containers.CONF_FILE),
-            LocalResourceType.FILE, LocalResourceVisibility.APPLICATION));
+    for (String name : Containers.CONF_FILES)
+      resources.put(
+          name,
+          resource(conf, new Path(variables.get(Containers.STAGING), name), LocalResourceType.FILE,
+              LocalResourceVisibility.APPLICATION));
     return resources;
   }
 
