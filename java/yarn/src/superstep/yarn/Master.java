@@ -316,7 +316,7 @@ final class Master {
   private ContainerLaunchContext launch() {
     String command =
         "exec " + Containers.program(environment) + " worker --coordinator " + address
-            + " --coordinator-file '" + new Path(staging, Containers.ADDRESS_FILE) + "'"
+            + " --coordinator-file '" + forNative(new Path(staging, Containers.ADDRESS_FILE)) + "'"
             + " --threads " + job.number("threads")
             + " 1><LOG_DIR>/stdout 2><LOG_DIR>/stderr";
     Map<String, String> variables = new HashMap<>();
@@ -324,6 +324,12 @@ final class Master {
     variables.put("HADOOP_CONF_DIR", "{{PWD}}");
     return ContainerLaunchContext.newInstance(
         files, variables, Collections.singletonList(command), null, tokens.duplicate(), null);
+  }
+
+  /** As the C++ side names it: a plain path where it is of the local file system, else a URI. */
+  private static String forNative(Path path) {
+    boolean local = "file".equals(path.toUri().getScheme());
+    return local ? path.toUri().getPath() : path.toString();
   }
 
   /** All that this application may show to others, but what makes it the application master. */
