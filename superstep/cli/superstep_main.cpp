@@ -18,6 +18,7 @@
 #include "superstep/cli/signals.h"
 #include "superstep/cli/status_verb.h"
 #include "superstep/cli/training_view.h"
+#include "superstep/cli/yarn_verbs.h"
 #include "superstep/superstep.h"
 
 namespace {
@@ -281,7 +282,31 @@ int main(int argc, char** argv) {
       "A run keeps such a page fresh by itself: status.html in its folder.");
   cli::StatusArguments status_arguments;
   cli::add_status_options(*status_command, status_arguments);
-  status_command->callback([&] { cli::show_status(status_arguments); });
+  status_command->callback([&] {
+    if (!cli::is_application(status_arguments.run)) return cli::show_status(status_arguments);
+    cli::run_client(program_path(), {"client-status", status_arguments.run,
+                                     status_arguments.json ? "json" : "text"});
+  });
+
+  std::string application;
+  const char* application_help = "An application's id on YARN: application_...";
+  auto* logs_command =
+      app.add_subcommand("logs", "What the containers of an ended application on YARN have said");
+  logs_command->add_option("application", application, application_help)->required();
+  logs_command->callback([&] {
+    cli::check_application("logs", application);
+    cli::run_client(program_path(), {"client-logs", application});
+  });
+
+  auto* kill_command = app.add_subcommand(
+      "kill", "Stop an application on YARN after its superstep, so that --resume can go on");
+  bool kill_now = false;
+  kill_command->add_option("application", application, application_help)->required();
+  kill_command->add_flag("--now", kill_now, "At once: what is newer than the last checkpoint is lost");
+  kill_command->callback([&] {
+    cli::check_application("kill", application);
+    cli::run_client(program_path(), {"client-kill", application, kill_now ? "now" : "after"});
+  });
 
   auto* verify_command =
       app.add_subcommand("verify", "Train a run's job again and compare the bytes of the models");

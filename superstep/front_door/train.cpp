@@ -221,6 +221,9 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
 }  // namespace front_door
 
 TrainResult train(Job& job, const TrainOptions& options) {
+  if (options.detach && job.engine.kind != "yarn")
+    throw ConfigError("--detach: engine {} has nobody to leave the job to; it goes with --engine yarn",
+                      job.engine.kind);
   if (job.engine.kind == "process") return front_door::train_in_processes(job, options);
   if (job.engine.kind == "yarn") return front_door::train_on_yarn(job, options);
   const int lanes = front_door::lanes_of(job);

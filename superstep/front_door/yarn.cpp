@@ -14,11 +14,20 @@ namespace {
 
 using Json = nlohmann::json;
 
+// Where the data to learn from lie on a file system that knows hosts: containers are asked for there.
+std::vector<std::string> data_elsewhere(const Job& job) {
+  std::vector<std::string> places;
+  for (const std::string& place : {job.data.train.rows, job.data.train.labels})
+    if (place.find("://") != std::string::npos) places.push_back(place);
+  return places;
+}
+
 // What the application master is to ask the cluster for.
 Json wishes(const Job& job) {
   const engines::EngineConfig& engine = job.engine;
   return {{"name", job.job.name},
           {"run", job.output.dir},
+          {"data", data_elsewhere(job)},
           {"memory", engine.memory},
           {"cores", engine.cores == 0 ? engine.threads : engine.cores},
           {"threads", engine.threads},

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import urllib.request
@@ -37,7 +38,9 @@ def setUpModule():
         raise unittest.SkipTest("no build/package with the YARN application: make package makes it")
     if not shutil.which("java") or not (SOURCE / "build/deps/hadoop/lib").is_dir():
         raise unittest.SkipTest("no Java, or no Hadoop: tools/bootstrap.sh hadoop installs them")
-    global PROGRAM
+    global PROGRAM, STAGING
+    STAGING = tempfile.mkdtemp(prefix="superstep-staging-")
+    unittest.addModuleCleanup(shutil.rmtree, STAGING, ignore_errors=True)
     PROGRAM = packages[0].parents[1] / "bin/superstep"
     ran = subprocess.run([HADOOP, "status"], capture_output=True).returncode == 0
     subprocess.run([HADOOP, "up"], check=True, capture_output=True)
@@ -102,7 +105,7 @@ class Yarn(CommandTest):
         """Starts the command; returns it and the application's id."""
         process = self.start_program("train", job or self.job, "--engine", "yarn", "--workers", workers, "--set",
                                      f"output.dir={self.run_folder}", "--set",
-                                     f"engine.staging=file://{self.folder}/staging", *arguments)
+                                     f"engine.staging=file://{STAGING}", *arguments)
         found = self.wait_for(lambda: re.search(r"application_\d+_\d+", self.messages(process)), "an application",
                               process)
         return process, found.group()

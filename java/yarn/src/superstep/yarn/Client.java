@@ -327,8 +327,8 @@ final class Client {
 
   // Other verbs -------------------------------------------------------------------------------------------
 
-  /** How an application stands, as JSON: what YARN knows of it, and the status of its run. */
-  int status(String text) throws Exception {
+  /** How an application stands: what YARN knows of it, and the status of its run. */
+  int status(String text, boolean json) throws Exception {
     ApplicationReport report = yarn.getApplicationReport(ApplicationId.fromString(text));
     Map<String, Object> said = new LinkedHashMap<>();
     said.put("application", text);
@@ -347,7 +347,19 @@ final class Client {
         // There is none before the first superstep.
       }
     }
-    out.println(Json.write(said));
+    if (json) {
+      out.println(Json.write(said));
+      return 0;
+    }
+    Object run = said.remove("run");
+    if (run instanceof Map) {
+      said.put("run", ((Map<?, ?>) run).get("run"));
+      for (String key : new String[] {"phase", "epoch", "epochs", "superstep", "rows_per_second"})
+        said.put(key, ((Map<?, ?>) run).get(key));
+    }
+    for (Map.Entry<String, Object> entry : said.entrySet())
+      if (!"".equals(entry.getValue()))
+        out.println(String.format("%-16s %s", entry.getKey(), entry.getValue()));
     return 0;
   }
 

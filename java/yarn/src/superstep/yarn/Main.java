@@ -37,9 +37,9 @@ public final class Main {
       case "client-logs":
         Client client = new Client(out);
         client.start();
-        if (word.equals("client-status")) return client.status(arguments[1]);
+        if (word.equals("client-status")) return client.status(arguments[1], arguments[2].equals("json"));
         if (word.equals("client-logs")) return client.logs(arguments[1], out);
-        return client.kill(arguments[1], arguments.length > 2);
+        return client.kill(arguments[1], arguments[2].equals("now"));
       default:
         return command(arguments);
     }

@@ -98,6 +98,7 @@ final class Master {
   private ContainerId culprit;
   private int coordinatorDeaths = 0;
   private int workerDeaths = 0;
+  private int nextHost = 0;
   private boolean stopping = false;
 
   private Master() throws IOException {
@@ -106,7 +107,7 @@ final class Master {
     attempt = own.getApplicationAttemptId().getAttemptId();
     workers = new Workers<>(attempt);
     resource = Resource.newInstance(job.number("memory"), job.number("cores"));
-    hosts = Collections.emptyList();
+    hosts = Locality.hosts(conf, job.texts("data"));
     // Now, so that a worker can be replaced while the file system is away.
     files = Staging.resources(conf, environment);
     tokens = tokens();
@@ -286,7 +287,8 @@ final class Master {
     }
     int more = workers.ask();
     for (; more > 0; --more) {
-      String[] near = hosts.isEmpty() ? null : hosts.toArray(new String[0]);
+      // Each at one host, in turn; elsewhere, where that has no room.
+      String[] near = hosts.isEmpty() ? null : new String[] {hosts.get(nextHost++ % hosts.size())};
       ContainerRequest request = new ContainerRequest(resource, near, null, PRIORITY);
       requests.add(request);
       resources.addContainerRequest(request);
@@ -298,13 +300,25 @@ final class Master {
     ContainerId id = container.getId();
     String node = container.getNodeId().getHost();
     // Else the ResourceManager goes on granting what was asked for once.
-    if (!requests.isEmpty()) resources.removeContainerRequest(requests.removeFirst());
+    ContainerRequest answered = answered(node);
+    if (answered != null) resources.removeContainerRequest(answered);
     granted.put(id, container);
     if (workers.grant(id, node)) {
       nodes.startContainerAsync(container, launch());
     } else {
       release(id);
     }
+  }
+
+  /** The request that a container on this node answers; it is open no longer. Null: none is open. */
+  private ContainerRequest answered(String node) {
+    for (ContainerRequest request : requests) {
+      if (request.getNodes() != null && request.getNodes().contains(node)) {
+        requests.remove(request);
+        return request;
+      }
+    }
+    return requests.pollFirst();
   }
 
   /** Gives a container back; what runs in it is ended by its node. */
