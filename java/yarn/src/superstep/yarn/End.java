@@ -37,10 +37,10 @@ final class End {
   }
 
   /**
-   * `status` and `diagnostics` are the container's; `memory` is what it had asked for, in MB; `gone`
+   * `status` and `diagnostics` are the container's; `memory` is what it had, in MB; `gone`
    * says that its node is known to be lost.
    */
-  static End of(int status, String diagnostics, int memory, boolean gone) {
+  static End of(int status, String diagnostics, long memory, boolean gone) {
     // The node sends SIGTERM first, so that a worker may leave with any code: only the diagnostics
     // tell of the memory.
     boolean limit = diagnostics != null && diagnostics.contains("beyond the '");

@@ -364,7 +364,9 @@ final class Master {
     notifyAll();
     if (worker == null || lastWord != null) return;  // given back, or of another attempt
     boolean gone = container != null && lostNodes.contains(container.getNodeId().toString());
-    End end = End.of(status, diagnostics, job.number("memory"), gone);
+    // What was granted: a cluster rounds up.
+    long memory = container == null ? job.number("memory") : container.getResource().getMemorySize();
+    End end = End.of(status, diagnostics, memory, gone);
     note("worker " + worker.name + " on " + worker.host + ": " + end.text + "; another is asked for");
     boolean ownFault =
         end.kind == End.Kind.FAILED || end.kind == End.Kind.MEMORY || end.kind == End.Kind.DONE;
