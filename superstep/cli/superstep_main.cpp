@@ -318,7 +318,10 @@ int main(int argc, char** argv) {
     cli::TrainingView view(std::cerr, progress_style());
     const auto result =
         verify(verify_run, verify_workers,
-               {.resume = false, .stop = cli::stop_on_signals(), .listener = &view});
+               {.resume = false,
+                .stop = cli::stop_on_signals(),
+                .listener = &view,
+                .program = program_path()});
     if (result.same) {
       std::cout << fmt::format("same bytes: {}\n", result.sha256);
     } else {

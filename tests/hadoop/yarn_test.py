@@ -226,7 +226,7 @@ class Yarn(CommandTest):
         self.assertIn("its node is lost; another is asked for", messages)
 
     def test_a_lost_node_of_the_application_master(self):
-        longer = ("--set", "finetune.epochs=2500")
+        longer = ("--set", "finetune.epochs=1500")
         process, name = self.start_on_yarn(*longer)
         self.wait_for_steps(20, process)
         node = node_of(processes(name)["master"][0])
