@@ -1,6 +1,6 @@
 # Short names for what is done often. The work is done by tools/ and CMake (CMakePresets.json).
 .DEFAULT_GOAL := help
-.PHONY: help build quickstart test test-all format lint bench docs hadoop-up hadoop-down
+.PHONY: help build quickstart package test test-all format lint bench docs hadoop-up hadoop-down
 
 help:  ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,9 @@ test:  ## build and test everything: release, thread and address sanitizers, min
 
 test-all:  ## the same with the long tests (label nightly)
 	tools/run_tests.sh --nightly
+
+package: build  ## one archive that runs on any Linux of this kind, and on YARN: build/package
+	tools/package.sh
 
 format:  ## lay out the C++ sources with clang-format
 	tools/bootstrap.sh lint

@@ -43,6 +43,7 @@ struct ModelSummary {
   int64_t numbers = 0;
   int64_t replicas = 0, threads = 0;
   std::string isa;  ///< numerics.isa: "auto", "avx2".
+  std::vector<std::string> phases = {};  ///< All of the job, in their order.
   bool resumed = false;
   int64_t superstep = 0;    ///< Where a resumed run goes on.
 };
@@ -62,6 +63,7 @@ struct TrainOptions {
   bool resume = false;             ///< Go on with the run in output.dir, or else with the latest.
   std::stop_token stop = {};       ///< Stop after the superstep under way, resumable.
   TrainListener* listener = nullptr;
+  bool detach = false;             ///< Engine yarn: submit the job, and leave it to the cluster.
   /// How this program is started again, for engines that start processes. [this very program]
   std::string program = "/proc/self/exe";
 };
@@ -78,6 +80,7 @@ struct TrainResult {
   bool reproducible = true;
   int64_t first_superstep = 0, supersteps = 0;  ///< This call ran these of so many in all.
   std::vector<int64_t> units_by_lane;
+  std::string application;         ///< Where a job was left to a cluster (detach): its name there.
 };
 
 /// Trains: reads, fits, trains in all phases, evaluates, writes model and report.
@@ -96,9 +99,8 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options);
 /// A worker: computes for the coordinator at host:port until the job is done.
 struct WorkOptions {
   std::string coordinator;
-  /// The folder of the run, where it can be seen from here: its file `address` says where the
-  /// coordinator is once it has been started anew elsewhere.
-  std::string run = {};
+  /// A file that holds host:port, read again where the coordinator is not there any more; "": none.
+  std::string coordinator_file = {};
   Credentials credentials = {};
   int lanes = 0;                        ///< Threads; 0: one a core.
   double patience = 120;                ///< Seconds without a coordinator before it gives up.

@@ -167,6 +167,8 @@ maven org.webjars.npm:uplot:1.6.30 \
   35b1d5d332ae25876ebd3b96c4a6180f29bec7675ad22dda9d3dc803691d19c9 build/deps/uplot lay_out_uplot
 make_python_environment
 if [ "$level" != build ]; then
+  maven_tree java/yarn build/deps/yarn/lib
+  maven_tree java/yarn/test build/deps/yarn/test
   maven_tree tools/hadoop/server build/deps/hadoop/lib
   maven_tree tools/hadoop/kdc build/deps/hadoop/kdc
   hadoop_web_pages

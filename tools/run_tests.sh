@@ -34,7 +34,7 @@ build() {
 }
 
 part_release() {
-  configure release && build release && ctest --preset release "${without[@]}"
+  configure release && build release && tools/package.sh && ctest --preset release "${without[@]}"
 }
 part_tsan() {
   configure tsan && build tsan '^(base|reduce|cluster)_test$' || return 1

@@ -21,6 +21,9 @@ struct Tls {
   std::string authority;    ///< The certificate that the other end's must be signed by.
   std::string certificate;  ///< Its own.
   std::string key;          ///< The private key of its own.
+  /// The name in the server's certificate, where that is not the host that is dialled: a job whose
+  /// coordinator may run anywhere. "": the host.
+  std::string name = {};
 };
 
 /// A certificate authority of one job.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -80,13 +81,16 @@ int coordinate_supervised() {
         if (event.is_object() && event.value("event", "") == "stop") stop.request_stop();
       },
       end_as_an_orphan);
+  // A cluster may send it to all processes of a container: it is the engine that says when to stop.
+  std::signal(SIGTERM, SIG_IGN);
   front_door::PipeTeller teller(std::cout);
   try {
     const Json told = Json::parse(first);
     Job job;
     job.load_text(told.at("job").get<std::string>(), "the engine's job");
     if (told.contains("folder")) job.set("output.dir=" + told.at("folder").get<std::string>());
-    const bool resume = told.at("resume").get<bool>();
+    const bool resume = told.at("resume").get<bool>() ||
+                        (told.value("again", false) && front_door::is_begun(job.output.dir));
     const std::optional<Credentials> credentials = find_credentials("");
     if (!credentials) throw ConfigError("{} is not set", kCredentialsVariable);
     // It may have died between its last deed and its last word.
@@ -94,7 +98,7 @@ int coordinate_supervised() {
       teller.done(front_door::result_of_run(job.output.dir));
       return kDone;
     }
-    teller.want(static_cast<int>(job.engine.workers));
+    teller.want_for(job.engine);
     const TrainResult result =
         coordinate(job, {.listen = told.at("listen").get<std::string>(),
                          .job_id = told.at("id").get<std::string>(),
@@ -113,12 +117,12 @@ int coordinate_supervised() {
 
 void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
   command.add_option("--coordinator", arguments.work.coordinator, "host:port to dial")->required();
+  command.add_option("--coordinator-file", arguments.work.coordinator_file,
+                     "A file that says where a later coordinator is, host:port: RUN/address, if "
+                     "this machine sees the run's folder");
   command.add_option("--credentials", arguments.credentials,
                      "The file with the job's secret, copied from the coordinator's machine "
                      "[superstep.credentials]");
-  command.add_option("--run", arguments.work.run,
-                     "The run's folder, where this machine sees it: should the coordinator move, "
-                     "its file `address` says where to");
   command.add_option("--threads", arguments.work.lanes, "Units computed at once [one a core]")
       ->check(CLI::Range(1, 4096));
   command.add_option("--patience", arguments.work.patience,

@@ -18,6 +18,7 @@
 #include "superstep/cli/signals.h"
 #include "superstep/cli/status_verb.h"
 #include "superstep/cli/training_view.h"
+#include "superstep/cli/yarn_verbs.h"
 #include "superstep/io/file.h"
 #include "superstep/superstep.h"
 
@@ -45,12 +46,19 @@ void keep_large_blocks_off_the_heap() {
 #endif
 }
 
+// How this program is started again: bin/superstep of a package says so (launcher_main.cpp), since
+// /proc/self/exe is then the package's loader.
+std::string program_path() {
+  const char* launcher = std::getenv("SUPERSTEP_PROGRAM");
+  return launcher ? launcher : TrainOptions{}.program;
+}
+
 struct TrainArguments {
   std::string target, label, engine, start;
   std::vector<std::string> phases;
   int64_t workers = 0;
   std::vector<std::string> assignments;
-  bool resume = false, json = false, quiet = false;
+  bool resume = false, json = false, quiet = false, detach = false;
 };
 
 void load_job(Job& job, const TrainArguments& arguments, bool workers_given) {
@@ -84,7 +92,15 @@ int run_train(const TrainArguments& arguments, bool workers_given,
   TrainListener silent;
   TrainListener* listener = arguments.quiet ? &silent : &view;
   const TrainResult done =
-      train(job, {.resume = arguments.resume, .stop = stop, .listener = listener});
+      train(job, {.resume = arguments.resume,
+                  .stop = stop,
+                  .listener = listener,
+                  .detach = arguments.detach,
+                  .program = program_path()});
+  if (!done.application.empty()) {
+    std::cout << done.application << '\n';
+    return kDone;
+  }
   if (!done.finished) {
     std::cerr << fmt::format("\nstopped; go on with\n  superstep train {} --resume\n", done.run);
     return kStopped;
@@ -196,7 +212,9 @@ int main(int argc, char** argv) {
   add_train_options(*train_command);
   train_command->get_option("target")->required();
   train_command->add_option("--engine", train_arguments.engine,
-                            "Where workers run: local, process [local]");
+                            "Where workers run: local, process, yarn [local]");
+  train_command->add_flag("--detach", train_arguments.detach,
+                          "Engine yarn: print the application's id, and leave it to the cluster");
   workers = train_command->add_option(
       "--workers", train_arguments.workers,
       "How many workers; changes the time, never the model [one a core]");
@@ -265,7 +283,31 @@ int main(int argc, char** argv) {
       "A run keeps such a page fresh by itself: status.html in its folder.");
   cli::StatusArguments status_arguments;
   cli::add_status_options(*status_command, status_arguments);
-  status_command->callback([&] { cli::show_status(status_arguments); });
+  status_command->callback([&] {
+    if (!cli::is_application(status_arguments.run)) return cli::show_status(status_arguments);
+    cli::run_client(program_path(), {"client-status", status_arguments.run,
+                                     status_arguments.json ? "json" : "text"});
+  });
+
+  std::string application;
+  const char* application_help = "An application's id on YARN: application_...";
+  auto* logs_command =
+      app.add_subcommand("logs", "What the containers of an ended application on YARN have said");
+  logs_command->add_option("application", application, application_help)->required();
+  logs_command->callback([&] {
+    cli::check_application("logs", application);
+    cli::run_client(program_path(), {"client-logs", application});
+  });
+
+  auto* kill_command = app.add_subcommand(
+      "kill", "Stop an application on YARN after its superstep, so that --resume can go on");
+  bool kill_now = false;
+  kill_command->add_option("application", application, application_help)->required();
+  kill_command->add_flag("--now", kill_now, "At once: what is newer than the last checkpoint is lost");
+  kill_command->callback([&] {
+    cli::check_application("kill", application);
+    cli::run_client(program_path(), {"client-kill", application, kill_now ? "now" : "after"});
+  });
 
   auto* verify_command =
       app.add_subcommand("verify", "Train a run's job again and compare the bytes of the models");
@@ -277,7 +319,10 @@ int main(int argc, char** argv) {
     cli::TrainingView view(std::cerr, progress_style());
     const auto result =
         verify(verify_run, verify_workers,
-               {.resume = false, .stop = cli::stop_on_signals(), .listener = &view});
+               {.resume = false,
+                .stop = cli::stop_on_signals(),
+                .listener = &view,
+                .program = program_path()});
     if (result.same) {
       std::cout << fmt::format("same bytes: {}\n", result.sha256);
     } else {

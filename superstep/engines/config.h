@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "superstep/config/section.h"
 
@@ -15,6 +16,10 @@ struct EngineConfig {
   bool tls = true;
   bool backups = true;
   int64_t cache_mb = 64;
+  // Of kind = "yarn":
+  int64_t memory = 1024, cores = 0, priority = 0;
+  std::string queue, node_label, staging, principal, keytab;
+  std::vector<std::string> tags;
 
   void declare(config::Section& section);
 };

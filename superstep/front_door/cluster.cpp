@@ -1,8 +1,7 @@
 // Training with workers in other processes: the three parts that such a job is made of.
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "superstep/base/log.h"
 #include "superstep/cluster/transport/client.h"
 #include "superstep/engines/local.h"
 #include "superstep/engines/remote.h"
@@ -11,6 +10,7 @@
 #include "superstep/front_door/runs.h"
 #include "superstep/front_door/stages.h"
 #include "superstep/front_door/train_on.h"
+#include "superstep/io/file.h"
 
 namespace superstep {
 namespace transport = cluster::transport;
@@ -23,13 +23,16 @@ transport::Link link_of(const Credentials& credentials) {
   return {.secret = credentials.secret, .tls = credentials.tls};
 }
 
-// What the newest coordinator of a run has written, or nothing.
-std::string address_in(const std::string& run) {
-  if (run.empty()) return {};
-  std::ifstream file(std::filesystem::path(run) / front_door::kAddressFile);
-  std::string address;
-  std::getline(file, address);
-  return address;
+// "" where there is no such file, or it cannot be read at the moment.
+std::string first_line(const std::string& path) {
+  try {
+    if (path.empty()) return {};
+    const std::string text = io::read_file(path);
+    return text.substr(0, text.find('\n'));
+  } catch (const FileError& error) {
+    log::debug("{}", error.what());
+    return {};
+  }
 }
 
 }  // namespace
@@ -54,7 +57,7 @@ void work(const WorkOptions& options) {
   front_door::Stages stages;
   const transport::WorkEnd end = transport::work(
       {.coordinator = options.coordinator,
-       .elsewhere = [&options] { return address_in(options.run); },
+       .elsewhere = [&] { return first_line(options.coordinator_file); },
        .link = link_of(options.credentials),
        .lanes = options.lanes == 0 ? engines::default_lanes() : options.lanes,
        .patience = options.patience,

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -65,25 +66,41 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
+// Empty where the text is none.
+std::string from_hex(std::string_view text) {
+  std::string bytes;
+  for (size_t at = 0; at + 1 < text.size(); at += 2) {
+    unsigned char byte = 0;
+    const char* end = text.data() + at + 2;
+    if (std::from_chars(text.data() + at, end, byte, 16).ptr != end) return {};
+    bytes += static_cast<char>(byte);
+  }
+  return bytes;
+}
+
 }  // namespace
+
+std::string Credentials::to_hex() const { return hex(to_text()); }
 
 std::string Credentials::to_text() const {
   Json json{{"secret", secret}};
   if (tls)
     json["tls"] = {
         {"authority", tls->authority}, {"certificate", tls->certificate}, {"key", tls->key}};
+  if (tls && !tls->name.empty()) json["tls"]["name"] = tls->name;
   return json.dump();
 }
 
 Credentials Credentials::from_text(const std::string& text, const std::string& origin) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = Json::parse(text.starts_with('{') ? text : from_hex(text));
     Credentials credentials{.secret = json.at("secret").get<std::string>()};
     if (credentials.secret.empty()) throw ConfigError("{}: the secret is empty", origin);
     if (json.contains("tls"))
       credentials.tls = Tls{.authority = json.at("tls").at("authority").get<std::string>(),
                             .certificate = json.at("tls").at("certificate").get<std::string>(),
-                            .key = json.at("tls").at("key").get<std::string>()};
+                            .key = json.at("tls").at("key").get<std::string>(),
+                            .name = json.at("tls").value("name", "")};
     return credentials;
   } catch (const Json::exception&) {
     // What it says would quote the text.
@@ -123,6 +140,15 @@ Credentials make_credentials(const std::string& listen, bool tls) {
   else
     hosts.insert(host);
   credentials.tls = issue(make_authority("superstep job"), {hosts.begin(), hosts.end()});
+  return credentials;
+}
+
+Credentials make_credentials_for_any_host(bool tls) {
+  constexpr const char* kName = "coordinator.superstep";
+  Credentials credentials{.secret = hex(make_secret())};
+  if (!tls) return credentials;
+  credentials.tls = issue(make_authority("superstep job"), {kName});
+  credentials.tls->name = kName;
   return credentials;
 }
 

@@ -16,7 +16,9 @@ struct Credentials {
 
   /// JSON, on one line.
   [[nodiscard]] std::string to_text() const;
-  /// Throws ConfigError, naming `origin`, where the text is none.
+  /// The same in hexadecimal digits, which no shell takes for anything else.
+  [[nodiscard]] std::string to_hex() const;
+  /// Reads either. Throws ConfigError, naming `origin`, where the text is none.
   static Credentials from_text(const std::string& text, const std::string& origin);
   /// Throws ConfigError where the file is none, or others may read it.
   static Credentials read(const std::string& path);
@@ -31,5 +33,7 @@ inline constexpr const char* kCredentialsVariable = "SUPERSTEP_CREDENTIALS";
 /// else (with `tls`) with certificates for that host, or where it is 0.0.0.0 or [::] for all names
 /// and addresses of this machine.
 Credentials make_credentials(const std::string& listen, bool tls);
+/// New ones for a coordinator of which nobody knows yet on which host it will run.
+Credentials make_credentials_for_any_host(bool tls);
 
 }  // namespace superstep

@@ -1,5 +1,6 @@
 #include "superstep/front_door/pipe.h"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <ostream>
@@ -10,7 +11,7 @@ namespace superstep {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataSummary, train_rows, valid_rows, test_rows, unlabelled_rows,
                                    bad_records, columns, classes, classes_may_be_numbers,
                                    valid_from_train, test_from_train)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ModelSummary, kind, shape, numbers, replicas, threads, isa, resumed,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ModelSummary, kind, shape, numbers, replicas, threads, isa, phases, resumed,
                                    superstep)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainResult, finished, run, model, report, sha256, metrics_rows,
                                    best_epoch, epochs, reproducible, first_superstep, supersteps,
@@ -47,6 +48,9 @@ void PipeTeller::on_data(const DataSummary& data) {
 
 void PipeTeller::on_model(const ModelSummary& model) {
   say(line({{"event", "model"}, {"model", Json(model)}}));
+  if (!engine_ || engine_->kind != "yarn") return;
+  const int64_t most = (model.replicas + engine_->threads - 1) / engine_->threads;
+  want(engine_->workers == 0 ? most : std::min(most, engine_->workers));
 }
 
 void PipeTeller::on_phase(const std::string& phase, int64_t epochs) {
@@ -78,7 +82,12 @@ void PipeTeller::listening(const std::string& address) {
   say(line({{"event", "listening"}, {"address", address}}));
 }
 
-void PipeTeller::want(int workers) { say(line({{"event", "want"}, {"workers", workers}})); }
+void PipeTeller::want(int64_t workers) { say(line({{"event", "want"}, {"workers", workers}})); }
+
+void PipeTeller::want_for(const engines::EngineConfig& engine) {
+  engine_ = engine;
+  want(engine.kind == "yarn" ? std::max<int64_t>(1, engine.workers) : engine.workers);
+}
 
 void PipeTeller::on_run(const std::string& folder) {
   say(line({{"event", "run"}, {"folder", folder}}));

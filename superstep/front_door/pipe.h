@@ -4,6 +4,7 @@
 
 #include <iosfwd>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,15 +22,19 @@ class PipeTeller : public TrainListener {
   void on_phase(const std::string& phase, int64_t epochs) override;
   void on_round(const cluster::RoundDone& done) override;
   void listening(const std::string& address);
-  void want(int workers);
+  /// Says how many workers there should be. On yarn, where a container is dear, never more than can
+  /// have a replica: that is said once the model is known, and until then one is wanted at least.
+  void want_for(const engines::EngineConfig& engine);
   void done(const TrainResult& result);
   void failed(const std::exception& error);
 
  private:
   void say(std::string_view line);
+  void want(int64_t workers);
 
   std::ostream& out_;
   std::mutex mutex_;
+  std::optional<engines::EngineConfig> engine_;
   double told_ = 0;  // when a superstep was told of last, in seconds of the monotonic clock
 };
 

@@ -13,32 +13,64 @@ namespace fs = std::filesystem;
 namespace front_door {
 namespace {
 
+std::string first_free(const fs::path& runs) {
+  int64_t n = 1;
+  while (io::exists((runs / std::to_string(n)).string())) ++n;
+  return std::to_string(n);
+}
+
+// A link that cannot be made (some file systems have none) is no reason to stop.
+void link_latest(const fs::path& runs, const std::string& number) {
+  std::error_code error;
+  fs::remove(runs / kLatest, error);
+  fs::create_directory_symlink(number, runs / kLatest, error);
+}
+
 cluster::RunFolder create_numbered(const fs::path& runs) {
-  for (int64_t n = 1;; ++n) {
-    const fs::path run = runs / std::to_string(n);
-    if (io::exists(run.string())) continue;
-    auto folder = cluster::RunFolder::create(run.string());
-    // A link that cannot be made (some file systems have none) is no reason to stop.
-    std::error_code error;
-    fs::remove(runs / kLatest, error);
-    fs::create_directory_symlink(std::to_string(n), runs / kLatest, error);
-    return folder;
-  }
+  const std::string number = first_free(runs);
+  auto folder = cluster::RunFolder::create((runs / number).string());
+  link_latest(runs, number);
+  return folder;
+}
+
+// Where the job's runs are numbered, when it names no folder.
+fs::path numbered_runs(const Job& job) { return fs::path("runs") / job.job.name; }
+
+std::string run_to_resume(const Job& job) {
+  const fs::path runs = numbered_runs(job);
+  const std::string path = job.output.dir.empty() ? find_run(runs.string()) : job.output.dir;
+  if (path.empty()) throw ConfigError("{}: no run here to resume", runs.string());
+  return path;
 }
 
 }  // namespace
 
+std::string run_path(const Job& job, bool resume) {
+  const auto from_anywhere = [](const std::string& path) {
+    return path.find("://") == std::string::npos ? fs::absolute(path).lexically_normal().string()
+                                                 : path;
+  };
+  if (resume) return from_anywhere(run_to_resume(job));
+  if (!job.output.dir.empty()) return from_anywhere(job.output.dir);
+  const fs::path runs = numbered_runs(job);
+  const std::string number = first_free(runs);
+  std::error_code error;
+  fs::create_directories(runs, error);
+  link_latest(runs, number);
+  return from_anywhere((runs / number).string());
+}
+
 cluster::RunFolder open_run(const Job& job, bool resume) {
-  const fs::path runs = fs::path("runs") / job.job.name;
   if (!resume)
-    return job.output.dir.empty() ? create_numbered(runs)
+    return job.output.dir.empty() ? create_numbered(numbered_runs(job))
                                   : cluster::RunFolder::create(job.output.dir);
-  const std::string path = job.output.dir.empty() ? find_run(runs.string()) : job.output.dir;
-  if (path.empty()) throw ConfigError("{}: no run here to resume", runs.string());
+  const std::string path = run_to_resume(job);
   if (io::exists((fs::path(path) / kModelFile).string()))
     throw ConfigError("{}: this run is finished; train without --resume for a new one", path);
   return cluster::RunFolder::open(path);
 }
+
+bool is_begun(const std::string& run) { return io::exists((fs::path(run) / "attempt-1").string()); }
 
 TrainResult result_of_run(const std::string& path) {
   const std::string text = io::read_file((fs::path(path) / "metrics.jsonl").string());

@@ -13,6 +13,13 @@ namespace superstep::front_door {
 /// Throws ConfigError where a new run would meet another's files, or nothing is there to resume.
 cluster::RunFolder open_run(const Job& job, bool resume);
 
+/// The path of the folder that open_run() would make or open, from anywhere: for a job that is
+/// trained elsewhere. A new run's is not made, but named by runs/<name>/latest.
+std::string run_path(const Job& job, bool resume);
+
+/// Whether an attempt at the run in this folder has begun.
+bool is_begun(const std::string& run);
+
 /// The folder of a run: the path itself, or the latest run in it. Empty where there is none.
 std::string find_run(const std::string& path);
 

@@ -188,6 +188,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
                              .replicas = job.reduce.replicas,
                              .threads = engine->threads(),
                              .isa = job.numerics.isa,
+                             .phases = program.phases(),
                              .resumed = resumed,
                              .superstep = result.first_superstep};
   run.status->on_model(summary);
@@ -252,7 +253,11 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
 }  // namespace front_door
 
 TrainResult train(Job& job, const TrainOptions& options) {
+  if (options.detach && job.engine.kind != "yarn")
+    throw ConfigError("--detach: engine {} has nobody to leave the job to; it goes with --engine yarn",
+                      job.engine.kind);
   if (job.engine.kind == "process") return front_door::train_in_processes(job, options);
+  if (job.engine.kind == "yarn") return front_door::train_on_yarn(job, options);
   const int lanes = front_door::lanes_of(job);
   return front_door::train_on(
       [&](int64_t) { return std::make_unique<engines::LocalEngine>(lanes); }, job, options);

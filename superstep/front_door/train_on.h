@@ -18,6 +18,9 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
 /// train(), with a coordinator and workers that are processes of this machine.
 TrainResult train_in_processes(Job& job, const TrainOptions& options);
 
+/// train(), with a coordinator and workers in containers of a Hadoop cluster.
+TrainResult train_on_yarn(Job& job, const TrainOptions& options);
+
 /// Paths of data start at data.dir or else at the folder one is in; afterwards they mean the same
 /// from anywhere.
 void make_paths_absolute(Job& job);

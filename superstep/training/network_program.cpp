@@ -166,6 +166,12 @@ void NetworkProgram::lay_out() {
   for (const auto& phase : phases_) phase->lay_out(tensors_, *outer_);
 }
 
+std::vector<std::string> NetworkProgram::phases() const {
+  std::vector<std::string> names;
+  for (const auto& phase : phases_) names.push_back(phase->name());
+  return names;
+}
+
 size_t NetworkProgram::number_of(const std::string& name) const {
   for (size_t i = 0; i < phases_.size(); ++i)
     if (phases_[i]->name() == name) return i;

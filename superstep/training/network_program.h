@@ -69,6 +69,8 @@ class NetworkProgram : public reduce::Program {
   [[nodiscard]] const reduce::ReduceConfig& reduce_config() const { return job_.reduce; }
   /// Writes the batch that was worked out into the configs that this job trains by.
   void resolve(PretrainConfig& pretrain, FinetuneConfig& finetune) const;
+  /// All phases, in their order.
+  [[nodiscard]] std::vector<std::string> phases() const;
   /// The most epochs that a phase has.
   [[nodiscard]] int64_t epochs(const std::string& phase) const;
 

@@ -183,8 +183,8 @@ class Processes(CommandTest):
     def test_workers_follow_a_coordinator_that_has_moved(self):
         run = self.folder / "moved"
         coordinator, address, file = self.start_by_hand(run)
-        worker = self.start("worker", "--coordinator", address, "--credentials", file, "--run", run,
-                            "--threads", 1)
+        worker = self.start("worker", "--coordinator", address, "--credentials", file,
+                            "--coordinator-file", run / "address", "--threads", 1)
         self.wait_for(lambda: len(metrics_lines(run)) > 20, "superstep 20", coordinator)
         coordinator.kill()
         coordinator.wait()

@@ -73,6 +73,7 @@ std::shared_ptr<grpc::Channel> dial(const ClientOptions& options) {
     credentials = grpc::SslCredentials({.pem_root_certs = link.tls->authority,
                                         .pem_private_key = link.tls->key,
                                         .pem_cert_chain = link.tls->certificate});
+  if (link.tls && !link.tls->name.empty()) args.SetSslTargetNameOverride(link.tls->name);
   return grpc::CreateCustomChannel(options.coordinator, credentials, args);
 }
 

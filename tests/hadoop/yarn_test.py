@@ -1,0 +1,313 @@
+"""The YARN application against the real daemons of tools/hadoop: the same bytes as on one thread, whatever is
+killed, and no process left. One cluster serves all tests; one that runs already is used, and left running."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests/command"))
+import support
+from support import CommandTest, end_line, job_toml, metrics_lines, sha256
+
+HADOOP = SOURCE / "tools/hadoop/hadoop"
+ROOT = Path(os.environ.get("SUPERSTEP_HADOOP", SOURCE / "build/hadoop"))
+PATIENCE = 180  # seconds: several Java programs start on a machine that may be busy
+
+JOB = dict(
+    model={"kind": "dbn", "hidden": [64, 32]},
+    pretrain={"epochs": 60, "batch": 10},
+    finetune={"epochs": 150, "batch": 10},
+    reduce={"replicas": 4, "local_steps": 3},
+    output={"checkpoint_seconds": 0},
+    engine={"memory": 384})
+
+
+def setUpModule():
+    packages = list((SOURCE / "build/package").glob("superstep-*/java/superstep-yarn.jar"))
+    if not packages:
+        raise unittest.SkipTest("no build/package with the YARN application: make package makes it")
+    if not shutil.which("java") or not (SOURCE / "build/deps/hadoop/lib").is_dir():
+        raise unittest.SkipTest("no Java, or no Hadoop: tools/bootstrap.sh hadoop installs them")
+    global PROGRAM, STAGING
+    STAGING = tempfile.mkdtemp(prefix="superstep-staging-")
+    unittest.addModuleCleanup(shutil.rmtree, STAGING, ignore_errors=True)
+    PROGRAM = packages[0].parents[1] / "bin/superstep"
+    ran = subprocess.run([HADOOP, "status"], capture_output=True).returncode == 0
+    subprocess.run([HADOOP, "up"], check=True, capture_output=True)
+    if not ran:
+        unittest.addModuleCleanup(subprocess.run, [HADOOP, "down"], check=True)
+
+
+def arguments_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def processes(application):
+    """{"master", "coordinator", "worker": [process ids]} of an application; a shell around one is none of them."""
+    found = {"master": [], "coordinator": [], "worker": []}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if application not in os.readlink(entry / "cwd"):
+                continue
+        except OSError:
+            continue
+        for name in found:
+            if name in arguments_of(entry.name):
+                found[name].append(int(entry.name))
+    return found
+
+
+def node_of(pid):
+    """The NodeManager whose container a process is."""
+    return re.search(r"/(nm\d)/", os.readlink(f"/proc/{pid}/cwd")).group(1)
+
+
+def get(url):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+class Yarn(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.environment["HADOOP_CONF_DIR"] = str(ROOT / "conf")
+        if "JAVA_HOME" in os.environ:
+            self.environment["JAVA_HOME"] = os.environ["JAVA_HOME"]
+        self.write("rows.csv", support.picture_csv(400))
+        self.job = self.write("job.toml", job_toml("rows.csv", **JOB))
+        # All of this machine: what workers must read is then in one local folder.
+        self.run_folder = self.folder / "run"
+        ports = json.loads((ROOT / "cluster.json").read_text())["ports"]
+        self.manager = f"http://localhost:{ports}088"
+
+    def wait_for(self, condition, what, process=None):
+        deadline = time.monotonic() + PATIENCE
+        while not (value := condition()):
+            if process and process.poll() is not None:
+                self.fail(f"ended before {what}: {self.messages(process)}")
+            self.assertLess(time.monotonic(), deadline, f"never came to {what}")
+            time.sleep(0.02)
+        return value
+
+    def messages(self, process):
+        return Path(process.err.name).read_text()
+
+    def start_on_yarn(self, *arguments, workers=3, job=None):
+        """Starts the command; returns it and the application's id."""
+        process = self.start_program("train", job or self.job, "--engine", "yarn", "--workers", workers, "--set",
+                                     f"output.dir={self.run_folder}", "--set",
+                                     f"engine.staging=file://{STAGING}", *arguments)
+        found = self.wait_for(lambda: re.search(r"application_\d+_\d+", self.messages(process)), "an application",
+                              process)
+        return process, found.group()
+
+    def start_program(self, *arguments):
+        was, support.SUPERSTEP = support.SUPERSTEP, str(PROGRAM)
+        try:
+            return self.start(*arguments)
+        finally:
+            support.SUPERSTEP = was
+
+    def finish(self, process):
+        process.wait(PATIENCE)
+        return super().finish(process)
+
+    def reference(self, *arguments):
+        return sha256(self.train(self.job, "reference", *arguments, workers=1))
+
+    def hadoop(self, *words):
+        subprocess.run([HADOOP, *words], check=True, capture_output=True)
+
+    def application(self, name):
+        return json.loads(get(f"{self.manager}/ws/v1/cluster/apps/{name}"))["app"]
+
+    def wait_for_steps(self, count, process):
+        self.wait_for(lambda: len(metrics_lines(self.run_folder)) > count, f"superstep {count}", process)
+
+    def assert_succeeded(self, process, name, *arguments):
+        code, _, messages = self.finish(process)
+        self.assertEqual(code, 0, messages)
+        self.assertEqual(sha256(self.run_folder), self.reference(*arguments))
+        state = self.wait_for(
+            lambda: (a := self.application(name))["state"] == "FINISHED" and a, "the end of the application")
+        self.assertEqual(state["finalStatus"], "SUCCEEDED")
+        self.assert_gone(name)
+        return messages
+
+    def assert_gone(self, name):
+        self.wait_for(lambda: not any(processes(name).values()), f"the end of all processes of {name}")
+
+    def test_three_containers_give_the_same_bytes_and_tell_how_it_goes(self):
+        process, name = self.start_on_yarn("--set", "engine.tags=[\"Digits\"]", "--set", "engine.priority=0")
+        self.wait_for_steps(20, process)
+        found = processes(name)
+        self.assertEqual({k: len(v) for k, v in found.items()}, {"master": 1, "coordinator": 1, "worker": 3})
+        # The secret is in no argument, where every user of a node could read it.
+        for pid in sum(found.values(), []):
+            self.assertNotIn("7b22736563726574", " ".join(arguments_of(pid)))
+        first = self.application(name)["progress"]
+        self.wait_for(lambda: self.application(name)["progress"] > first, "progress", process)
+        self.assertIn("digits", self.application(name)["applicationTags"])
+        page = self.wait_for(lambda: "pretrain" in (text := get(f"{self.manager}/proxy/{name}/")) and text, "the page")
+        self.assertIn("<svg", page)
+        self.assertEqual(json.loads(get(f"{self.manager}/proxy/{name}/status.json"))["state"], "running")
+        # Who does not come through the proxy sees nothing. (From 127.0.0.1 all come through it here.)
+        messages = self.assert_succeeded(process, name)
+        self.assertIn(f"{self.manager}/proxy/{name}/", messages)
+        self.assertEqual(end_line(self.run_folder)["leases"]["released"], 0)
+        logs = self.start_program("logs", name)
+        code, out, messages = self.finish(logs)
+        self.assertEqual(code, 0, messages)
+        self.assertIn("worker 1.3 on 127.0.0.", out)
+
+    def test_a_killed_worker_is_replaced(self):
+        process, name = self.start_on_yarn()
+        for steps in (20, 60):
+            self.wait_for_steps(steps, process)
+            victim = self.wait_for(lambda: processes(name)["worker"], "a worker", process)[0]
+            os.kill(victim, signal.SIGKILL)
+        messages = self.assert_succeeded(process, name)
+        self.assertEqual(messages.count("it was killed from outside (signal 9); another is asked for"), 2, messages)
+
+    def test_a_killed_coordinator_goes_on(self):
+        process, name = self.start_on_yarn()
+        self.wait_for_steps(30, process)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
+        workers = processes(name)["worker"]
+        (coordinator,) = processes(name)["coordinator"]
+        os.kill(coordinator, signal.SIGKILL)
+        self.wait_for(lambda: processes(name)["coordinator"] not in ([], [coordinator]), "another", process)
+        self.assertEqual(processes(name)["worker"], workers)
+        messages = self.assert_succeeded(process, name)
+        self.assertIn("the coordinator ended (exit code 137); it is started again", messages)
+
+    def test_after_a_killed_application_master_the_workers_stay(self):
+        process, name = self.start_on_yarn()
+        self.wait_for_steps(30, process)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
+        workers = processes(name)["worker"]
+        (master,) = processes(name)["master"]
+        os.kill(master, signal.SIGKILL)
+        self.wait_for(lambda: processes(name)["master"] not in ([], [master]), "another attempt", process)
+        self.wait_for(lambda: processes(name)["coordinator"], "another coordinator", process)
+        steps = len(metrics_lines(self.run_folder))
+        self.wait_for_steps(steps + 5, process)
+        self.assertEqual(processes(name)["worker"], workers)
+        messages = self.assert_succeeded(process, name)
+        self.assertIn("attempt 2 goes on with the workers that it found: ", messages)
+
+    def test_a_lost_node_is_told_and_what_it_left_ends(self):
+        longer = ("--set", "finetune.epochs=1500")
+        process, name = self.start_on_yarn(*longer)
+        self.wait_for_steps(20, process)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
+        masters = {node_of(pid) for pid in processes(name)["master"]}
+        nodes = [node_of(pid) for pid in processes(name)["worker"]]
+        alone = [node for node in nodes if node not in masters]
+        if not alone:
+            self.skipTest("all workers are on the node of the application master")
+        self.addCleanup(self.hadoop, "start", alone[0])
+        self.hadoop("kill", alone[0])
+        messages = self.assert_succeeded(process, name, *longer)
+        self.assertIn("its node is lost; another is asked for", messages)
+
+    def test_a_lost_node_of_the_application_master(self):
+        longer = ("--set", "finetune.epochs=1500")
+        process, name = self.start_on_yarn(*longer)
+        self.wait_for_steps(20, process)
+        node = node_of(processes(name)["master"][0])
+        self.addCleanup(self.hadoop, "start", node)
+        self.hadoop("kill", node)
+        messages = self.assert_succeeded(process, name, *longer)
+        self.assertEqual(len(list(self.run_folder.glob("attempt-*"))), 2, messages)
+
+    def test_a_restart_of_the_resource_manager_disturbs_nobody(self):
+        process, name = self.start_on_yarn()
+        self.wait_for_steps(20, process)
+        workers = processes(name)["worker"]
+        self.addCleanup(self.hadoop, "start", "rm")
+        self.hadoop("kill", "rm")
+        self.hadoop("start", "rm")
+        self.assert_succeeded(process, name)
+        self.assertEqual(end_line(self.run_folder)["leases"]["released"], 0)
+        self.assertTrue(workers)
+
+    def test_containers_over_their_memory_are_told_in_plain_words_and_change_nothing(self):
+        # The cluster rounds up to 64 MB, which a worker passes after a while: each gets something done.
+        process, name = self.start_on_yarn("--set", "engine.memory=16", workers=1)
+        messages = self.assert_succeeded(process, name)
+        self.assertIn("it was killed for using more than its 64 MB of memory (engine.memory); another is asked for",
+                      messages)
+
+    def test_more_than_a_container_can_have_is_refused_before_it_is_submitted(self):
+        process = self.start_program("train", self.job, "--engine", "yarn", "--set", "engine.memory=100000")
+        code, _, messages = self.finish(process)
+        self.assertEqual(code, 1)
+        self.assertRegex(messages, r"engine.memory: the job wants \d+ MB .*, and a container of this cluster has at most 3072")
+
+    def test_a_job_that_fails_says_why(self):
+        job = self.write("runaway.toml", job_toml("rows.csv", **JOB | {
+            "finetune": {"epochs": 5, "batch": 10, "learning_rate": 1e6, "optimizer": "sgd"}}))
+        process, name = self.start_on_yarn(job=job)
+        code, _, messages = self.finish(process)
+        local, _, told = self.finish(self.start_program("train", job, "--quiet"))
+        self.assertEqual((code, messages.splitlines()[-1]), (local, told.splitlines()[-1]))
+        self.assertIn("the end of the log of container_", messages)
+        self.assertEqual(self.application(name)["finalStatus"], "FAILED")
+        self.assertIn("wanted a finite number", self.application(name)["diagnostics"])
+        self.assert_gone(name)
+
+    def test_stopped_and_gone_on_with_here(self):
+        process, name = self.start_on_yarn()
+        self.wait_for_steps(20, process)
+        process.send_signal(signal.SIGINT)
+        code, _, messages = self.finish(process)
+        self.assertEqual(code, 75, messages)
+        self.assertEqual(self.application(name)["finalStatus"], "KILLED")
+        self.assert_gone(name)
+        self.run_command("train", self.run_folder, "--resume", "--set", "engine.kind=local")
+        self.assertEqual(sha256(self.run_folder), self.reference())
+
+    def test_detached_looked_at_and_killed(self):
+        process = self.start_program("train", self.job, "--engine", "yarn", "--detach", "--set",
+                                     f"output.dir={self.run_folder}", "--set", "finetune.epochs=100000")
+        code, out, messages = self.finish(process)
+        self.assertEqual(code, 0, messages)
+        name = out.strip()
+        self.wait_for_steps(20, None)
+        _, out, _ = self.finish(self.start_program("status", name, "--json"))
+        self.assertEqual(json.loads(out)["run"]["state"], "running")
+        code, _, messages = self.finish(self.start_program("kill", name))
+        self.assertEqual(code, 0, messages)
+        self.wait_for(lambda: self.application(name)["state"] == "FINISHED", "its end")
+        self.assertIn("stopped as asked", self.application(name)["diagnostics"])
+        self.assert_gone(name)
+
+    def test_by_the_yarn_command_too(self):
+        conf = ROOT / "conf"
+        jars = SOURCE / "build/deps/hadoop/lib/*"
+        command = ["java", "-cp", f"{conf}:{jars}", "org.apache.hadoop.util.RunJar",
+                   str(PROGRAM.parents[1] / "java/superstep-yarn.jar"), "train", str(self.job), "--workers", "2", "--set",
+                   f"output.dir={self.run_folder}", "--set", "pretrain.epochs=3", "--set", "finetune.epochs=3"]
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True,
+                              timeout=PATIENCE, stdin=subprocess.DEVNULL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(end_line(self.run_folder)["reproducible"])
+
+
+if __name__ == "__main__":
+    unittest.main()
