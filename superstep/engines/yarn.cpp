@@ -60,13 +60,14 @@ std::string hadoop_class_path(const fs::path& jars) {
 
 std::vector<std::string> yarn_client_command(const std::string& program,
                                              const std::vector<std::string>& arguments) {
-  const fs::path java = fs::path(program).parent_path().parent_path() / "java";
+  const fs::path own = fs::weakly_canonical(program);
+  const fs::path java = own.parent_path().parent_path() / "java";
   const fs::path jar = java / "superstep-yarn.jar";
   if (!fs::exists(jar))
     throw ConfigError(
         "engine yarn: {} is not of a package with the YARN application (no {}); `make package` makes "
         "one, see docs/yarn.md",
-        program, jar.string());
+        own.string(), jar.string());
   std::vector<std::string> command{
       find_java(),  "-XX:+UseSerialGC",  "-XX:TieredStopAtLevel=1",
       "-Xmx256m",   "-cp",               jar.string() + ":" + hadoop_class_path(java / "lib"),

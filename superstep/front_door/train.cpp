@@ -129,6 +129,10 @@ struct Run {
     folder.emplace(open_run(job, resume));
     status.emplace(*folder, job);
   }
+  void write_address(const engines::Engine& engine) const {
+    if (!engine.address().empty())
+      io::replace_file(folder->file(kAddressFile), engine.address() + "\n");
+  }
   // Complete once it is known how; until then as it was given, for an attempt that goes on from
   // there.
   void write_job(const Job& job) const {
@@ -146,6 +150,8 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   // it.
   if (options.resume) run.open(job, true);
   const std::unique_ptr<engines::Engine> engine = make_engine(folder ? folder->attempt() : 1);
+  // Workers look for it there: before they are needed.
+  if (folder) run.write_address(*engine);
   const RunStage run_stage = [&](const reduce::Program& stage_program, const cluster::Stage& stage,
                                  const Bytes& stage_identity) {
     engines::EngineResult done =
@@ -161,11 +167,12 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   program.resolve(job.pretrain, job.finetune);
   const Bytes identity = identity_of(job, prepared);
 
-  if (!folder) run.open(job, false);
+  if (!folder) {
+    run.open(job, false);
+    run.write_address(*engine);
+  }
   auto checkpoint = options.resume ? cluster::newest_checkpoint(*folder, identity) : std::nullopt;
   if (!checkpoint) run.write_job(job);
-  if (!engine->address().empty())
-    io::replace_file(folder->file(kAddressFile), engine->address() + "\n");
   if (options.listener) options.listener->on_run(folder->path());
   write_bad_records(prepared.train, *folder);
 

@@ -131,7 +131,8 @@ class BadCommandLine(CommandTest):
             "text for a number": (("train", text), ["text.toml:2", "epochs", "many"]),
             "no such choice": ((*train, "--set", "model.kind=mpl"), ["kind", "mpl", "mlp"]),
             "workers": ((*train, "--workers", "-2"), ["workers", "-2"]),
-            "engine": ((*train, "--engine", "yarn"), ["engine", "yarn", "local"]),
+            "engine": ((*train, "--engine", "ray"), ["engine", "ray", "local"]),
+            "no package": ((*train, "--engine", "yarn"), ["engine yarn", "make package", "docs/yarn.md"]),
             "flat model with hidden layers": (
                 (*train, "--set", "model.kind=logistic", "--set", "model.hidden=[3]"),
                 ["model.hidden", "logistic"]),
