@@ -2,13 +2,13 @@
 // written:
 //
 //   # a comment, as is a line that begins with !
-//   app.name = first \
-//              and second half       (one value: "first and second half")
-//   app.input.path: hdfs:///rows     (= or : or a blank ends a key)
+//   app.name = digits
+//   app.input.path: hdfs:///rows
 //
 //   for (const config::Property& p : config::parse_properties(text, "job.properties")) ...
 //
-// Escapes in keys and values: \t \n \r \f, \uXXXX (pairs of surrogates for what is beyond), and a
+// =, : or a blank ends a key. A line that ends in a backslash goes on with the next one, without the
+// blanks that this begins with. Escapes in keys and values: \t \n \r \f, \uXXXX (pairs of surrogates for what is beyond), and a
 // backslash before any other character stands for that one. The text is UTF-8, or else ISO-8859-1.
 // Limit: blanks at the end of a value stay, as in Java.
 #pragma once

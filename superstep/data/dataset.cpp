@@ -361,7 +361,6 @@ Format format_of(const std::string& path) {
 }
 
 bool is_table(Format format) { return format == Format::kCsv; }
-bool is_sparse(Format format) { return format == Format::kSvmlight || format == Format::kMetronome; }
 
 // Where the labels of a format are, that has no columns of a name.
 const char* where_labels_are(Format format) {
@@ -446,7 +445,7 @@ std::shared_ptr<const DataSet> DataSet::open(const config::Location& location,
                       is_table(format) ? "whose labels are a column: label = \"...\""
                                        : fmt::format("where {}", where_labels_are(format)));
   auto rows = open_as(format, files, std::move(labels), config, expected);
-  if (!is_sparse(format) && config.width > 0 && config.width != rows->schema().columns)
+  if (!rows->is_sparse() && config.width > 0 && config.width != rows->schema().columns)
     throw ConfigError("[data] width = {}: {} is {}, and says itself that its rows have {} columns",
                       config.width, files[0], name_of(format), rows->schema().columns);
   return rows;
