@@ -25,6 +25,16 @@ std::string whole(std::string_view value) {
   return config::to_toml(integer(trimmed(value), "a whole number"));
 }
 
+// A pass of a DBN gave every minibatch up to 100 steps of conjugate gradients. Here a minibatch gets
+// one step an epoch; ten times as many come as far (docs/properties.md has figures).
+std::string dbn_passes(std::string_view value) {
+  constexpr int64_t kEpochsOfAPass = 10, kMost = 100'000;
+  constexpr const char* kWanted = "a whole number, 0 to 100000";
+  const int64_t passes = integer(trimmed(value), kWanted);
+  if (passes < 0 || passes > kMost) throw Unreadable(kWanted);
+  return config::to_toml(passes * kEpochsOfAPass);
+}
+
 double real(std::string_view value) {
   const auto number = data::parse_number(trimmed(value));
   if (!number) throw Unreadable("a number");
@@ -194,8 +204,8 @@ constexpr OldKey kKeys[] = {
     {kDbnConf, "numberLabels", kOldDbn, "", whole, kCounted},
     {kDbnConf, "LearningRate", kOldDbn, "pretrain.learning_rate, finetune.learning_rate", number, ""},
     {kDbnConf, "batchSize", kOldDbn, "pretrain.batch, finetune.batch", whole, ""},
-    {kDbnConf, "pretrain.passes", kOldDbn, "pretrain.epochs", whole, "passes over the rows"},
-    {kDbnConf, "finetune.passes", kOldDbn, "finetune.epochs", whole, "passes over the rows"},
+    {kDbnConf, "pretrain.passes", kOldDbn, "pretrain.epochs", dbn_passes, "10 epochs a pass"},
+    {kDbnConf, "finetune.passes", kOldDbn, "finetune.epochs", dbn_passes, "10 epochs a pass"},
     {kDbnConf, "useRegularization", kOldDbn, "pretrain.l2, finetune.l2", decay_flag,
      "true: 0.0002, false: 0"},
     {kDbnConf, "sparsity", kOldDbn, "pretrain.sparsity_target", number, ""},
