@@ -85,12 +85,23 @@ class Unescape {
       if (raw.empty()) break;  // at the end of the file it goes on with nothing
       const char escaped = take(raw);
       switch (escaped) {
-        case 't': text += '\t'; break;
-        case 'n': text += '\n'; break;
-        case 'r': text += '\r'; break;
-        case 'f': text += '\f'; break;
-        case 'u': append_utf8(text, character(raw)); break;
-        default: text += escaped;
+        case 't':
+          text += '\t';
+          break;
+        case 'n':
+          text += '\n';
+          break;
+        case 'r':
+          text += '\r';
+          break;
+        case 'f':
+          text += '\f';
+          break;
+        case 'u':
+          append_utf8(text, character(raw));
+          break;
+        default:
+          text += escaped;
       }
     }
     return text;
@@ -127,9 +138,10 @@ class Unescape {
   }
 
   [[noreturn]] void refuse(std::string_view digits) const {
-    throw ConfigError("{}:{}: {} is no character, wanted four hexadecimal digits after \\u (or a "
-                      "pair of surrogates)",
-                      origin_, line_, in_quotes("\\u" + std::string(digits)));
+    throw ConfigError(
+        "{}:{}: {} is no character, wanted four hexadecimal digits after \\u (or a "
+        "pair of surrogates)",
+        origin_, line_, in_quotes("\\u" + std::string(digits)));
   }
 
   const std::string& origin_;

@@ -7,10 +7,10 @@
 //
 //   for (const config::Property& p : config::parse_properties(text, "job.properties")) ...
 //
-// =, : or a blank ends a key. A line that ends in a backslash goes on with the next one, without the
-// blanks that this begins with. Escapes in keys and values: \t \n \r \f, \uXXXX (pairs of surrogates for what is beyond), and a
-// backslash before any other character stands for that one. The text is UTF-8, or else ISO-8859-1.
-// Limit: blanks at the end of a value stay, as in Java.
+// =, : or a blank ends a key. A line that ends in a backslash goes on with the next one, without
+// the blanks that this begins with. Escapes in keys and values: \t \n \r \f, \uXXXX (pairs of
+// surrogates for what is beyond), and a backslash before any other character stands for that one.
+// The text is UTF-8, or else ISO-8859-1. Limit: blanks at the end of a value stay, as in Java.
 #pragma once
 
 #include <cstdint>

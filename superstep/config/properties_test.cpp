@@ -17,9 +17,9 @@ Pairs parse(std::string_view text) {
 }
 
 TEST(Properties, AKeyEndsAtEqualsColonOrBlank) {
-  EXPECT_EQ(parse("a=1\nb:2\nc 3\n  d \t=  4 5\ne : =6\nf\ng=\n"),
-            (Pairs{{"a", "1"}, {"b", "2"}, {"c", "3"}, {"d", "4 5"}, {"e", "=6"}, {"f", ""},
-                   {"g", ""}}));
+  EXPECT_EQ(
+      parse("a=1\nb:2\nc 3\n  d \t=  4 5\ne : =6\nf\ng=\n"),
+      (Pairs{{"a", "1"}, {"b", "2"}, {"c", "3"}, {"d", "4 5"}, {"e", "=6"}, {"f", ""}, {"g", ""}}));
   // A blank at the end stays, as in Java.
   EXPECT_EQ(parse("a=1 "), (Pairs{{"a", "1 "}}));
 }

@@ -290,7 +290,8 @@ class MetronomeDataSet : public SparseDataSet {
     } else {
       plan_.columns = first + expected->columns;
     }
-    if (first > 0) throw DataError("{}: indices begin at 0, those of the model at {}", file(0), first);
+    if (first > 0)
+      throw DataError("{}: indices begin at 0, those of the model at {}", file(0), first);
     set_columns(first, plan_.columns);
     plan_.outputs = outputs_of(found, expected);
     if (plan_.outputs != Outputs::kNone)
@@ -340,10 +341,14 @@ enum class Format { kCsv, kIdx, kSvmlight, kMetronome };
 
 const char* name_of(Format format) {
   switch (format) {
-    case Format::kCsv: return "CSV";
-    case Format::kIdx: return "IDX";
-    case Format::kSvmlight: return "SVMLight";
-    case Format::kMetronome: break;
+    case Format::kCsv:
+      return "CSV";
+    case Format::kIdx:
+      return "IDX";
+    case Format::kSvmlight:
+      return "SVMLight";
+    case Format::kMetronome:
+      break;
   }
   return "Metronome";
 }
@@ -367,8 +372,10 @@ const char* where_labels_are(Format format) {
   switch (format) {
     case Format::kIdx:
       return "its labels are the file beside it, or train = { rows = ..., labels = ... }";
-    case Format::kMetronome: return "every row ends with its label, after a |";
-    default: return "every row begins with its label";
+    case Format::kMetronome:
+      return "every row ends with its label, after a |";
+    default:
+      return "every row begins with its label";
   }
 }
 
@@ -389,10 +396,14 @@ std::shared_ptr<const DataSet> open_as(Format format, const std::vector<std::str
                                        std::vector<std::string> labels, const DataConfig& config,
                                        const Schema* expected) {
   switch (format) {
-    case Format::kCsv: return std::make_shared<CsvDataSet>(files, config, expected);
-    case Format::kSvmlight: return std::make_shared<SvmlightDataSet>(files, config, expected);
-    case Format::kMetronome: return std::make_shared<MetronomeDataSet>(files, config, expected);
-    case Format::kIdx: break;
+    case Format::kCsv:
+      return std::make_shared<CsvDataSet>(files, config, expected);
+    case Format::kSvmlight:
+      return std::make_shared<SvmlightDataSet>(files, config, expected);
+    case Format::kMetronome:
+      return std::make_shared<MetronomeDataSet>(files, config, expected);
+    case Format::kIdx:
+      break;
   }
   if (labels.empty())
     for (const std::string& file : files) labels.push_back(labels_beside(file));

@@ -98,12 +98,11 @@ OldModel model_of(const OldFile& file) {
     if (has("knittingboar") || has("logisticregression")) return kOldLogistic;
     if (has("deeplearning4j")) return kOldDl4j;
   }
-  for (const auto& [group, model] :
-       {std::pair{"tv.floe.metronome.dbn.", kOldDbn},
-        {"tv.floe.metronome.neuralnetwork.", kOldMlp},
-        {"tv.floe.metronome.linearregression.", kOldLinear},
-        {"com.cloudera.knittingboar.", kOldLogistic},
-        {"org.deeplearning4j.", kOldDl4j}})
+  for (const auto& [group, model] : {std::pair{"tv.floe.metronome.dbn.", kOldDbn},
+                                     {"tv.floe.metronome.neuralnetwork.", kOldMlp},
+                                     {"tv.floe.metronome.linearregression.", kOldLinear},
+                                     {"com.cloudera.knittingboar.", kOldLogistic},
+                                     {"org.deeplearning4j.", kOldDl4j}})
     for (const Property& p : file.all())
       if (p.key.starts_with(group)) return model;
   throw ConfigError(
@@ -115,10 +114,14 @@ OldModel model_of(const OldFile& file) {
 
 const char* kind_of(OldModel model) {
   switch (model) {
-    case kOldMlp: return "mlp";
-    case kOldLogistic: return "logistic";
-    case kOldLinear: return "linear";
-    default: return "dbn";
+    case kOldMlp:
+      return "mlp";
+    case kOldLogistic:
+      return "logistic";
+    case kOldLinear:
+      return "linear";
+    default:
+      return "dbn";
   }
 }
 
@@ -171,8 +174,7 @@ class Translation {
       return;
     }
     used_.insert(p.key);
-    if (toml.empty() || becomes == kForScore || becomes == kColumns)
-      return;
+    if (toml.empty() || becomes == kForScore || becomes == kColumns) return;
     const bool is_path = becomes == "data.train" || becomes == "output.dir";
     const bool far = is_path && job_.engine.kind == "yarn" && !has_scheme(trimmed(p.value));
     for (const std::string& key : old_list(becomes))
@@ -275,9 +277,9 @@ std::string lines_of_2014(const training::Metrics& metrics) {
   for (size_t actual = 0; actual < classes; ++actual)
     for (size_t predicted = 0; predicted < classes; ++predicted)
       if (const int64_t count = metrics.confusion.at(actual * classes + predicted); count != 0)
-        text += fmt::format(
-            "\nActual Class {} was predicted with Predicted {} with count {} times\n",
-            metrics.class_names[actual], metrics.class_names[predicted], count);
+        text +=
+            fmt::format("\nActual Class {} was predicted with Predicted {} with count {} times\n",
+                        metrics.class_names[actual], metrics.class_names[predicted], count);
   if (!metrics.macro_f1) return text;
   return text + fmt::format("\n{0:=<26}F1 Scores{0:=<40}\n {1}\n{0:=<75}\n", "", *metrics.macro_f1);
 }
@@ -285,9 +287,9 @@ std::string lines_of_2014(const training::Metrics& metrics) {
 std::string properties_table() {
   std::string text = "| key | becomes | how |\n|---|---|---|\n";
   for (const OldKey& old : old_keys())
-    text += fmt::format("| `{}` | {} | {} |\n", old.name(),
-                        *old.becomes == '\0' ? "ignored" : fmt::format("`{}`", old.becomes),
-                        old.how);
+    text +=
+        fmt::format("| `{}` | {} | {} |\n", old.name(),
+                    *old.becomes == '\0' ? "ignored" : fmt::format("`{}`", old.becomes), old.how);
   return text;
 }
 

@@ -22,13 +22,13 @@ bool is_properties(const std::string& path);
 
 /// Sets what the text of a property file says, and names on standard error what means nothing here.
 /// Where engine.kind is "yarn" by now, paths without a scheme are on HDFS, as they were in 2014.
-/// Throws ConfigError naming file, line, key and value, and what was wanted; for an unknown key, the
-/// nearest known one.
+/// Throws ConfigError naming file, line, key and value, and what was wanted; for an unknown key,
+/// the nearest known one.
 void load_properties(Job& job, std::string_view text, const std::string& path);
 
-/// The model that a property file has trained, on all rows of the file's evaluate.dataset.path, else
-/// of app.input.path. A path without a scheme that is not on this machine is looked for on HDFS,
-/// where Hadoop is configured.
+/// The model that a property file has trained, on all rows of the file's evaluate.dataset.path,
+/// else of app.input.path. A path without a scheme that is not on this machine is looked for on
+/// HDFS, where Hadoop is configured.
 struct ScoredPlaces {
   std::string model, data;
 };

@@ -124,7 +124,8 @@ TEST(PropertiesJob, TranslatesARegressionAndTheColumnsOfItsTable) {
       "com.cloudera.knittingboar.setup.BatchSize=200\n"
       "com.cloudera.knittingboar.setup.TargetVariableName=color\n"
       "com.cloudera.knittingboar.setup.PredictorLabelNames=x, y\n";
-  const std::string columns = "com.cloudera.knittingboar.setup.ColumnHeaderNames=x,shape,color,y,a\n";
+  const std::string columns =
+      "com.cloudera.knittingboar.setup.ColumnHeaderNames=x,shape,color,y,a\n";
   const Loaded loaded(text + columns);
   EXPECT_EQ(loaded.job.model.kind, "logistic");
   EXPECT_EQ(loaded.job.finetune.epochs, 3);
@@ -144,16 +145,18 @@ TEST(PropertiesJob, TranslatesARegressionAndTheColumnsOfItsTable) {
   EXPECT_EQ(table.job.finetune.batch, 30);
   EXPECT_EQ(table.job.data.width, 0);
   EXPECT_EQ(Loaded(text).job.data.label, "color");  // with a header, by its name
-  EXPECT_ERROR(ConfigError, Loaded(text + "com.cloudera.knittingboar.setup.ColumnHeaderNames=x,y\n"),
+  EXPECT_ERROR(ConfigError,
+               Loaded(text + "com.cloudera.knittingboar.setup.ColumnHeaderNames=x,y\n"),
                "job.properties:6: com.cloudera.knittingboar.setup.TargetVariableName is 'color', "
                "wanted columns of com.cloudera.knittingboar.setup.ColumnHeaderNames: x, y");
 }
 
 TEST(PropertiesJob, TranslatesAJobOfDl4j) {
   const std::string key = "org.deeplearning4j.scaleout.multilayerconf=";
-  const Loaded loaded("org.deeplearning4j.batchSize=20\norg.deeplearning4j.features=4\n"
-                      "org.deeplearning4j.iterativereduce.jar.path=x\n" +
-                      key + R"({"hiddenLayerSizes":[3,2],"confs":[{"lr":0.1,"momentum":0.5}]})");
+  const Loaded loaded(
+      "org.deeplearning4j.batchSize=20\norg.deeplearning4j.features=4\n"
+      "org.deeplearning4j.iterativereduce.jar.path=x\n" +
+      key + R"({"hiddenLayerSizes":[3,2],"confs":[{"lr":0.1,"momentum":0.5}]})");
   EXPECT_EQ(loaded.job.model.kind, "dbn");
   EXPECT_EQ(loaded.job.model.hidden, (std::vector<int64_t>{3, 2}));
   EXPECT_EQ(loaded.job.pretrain.learning_rate, 0.1);

@@ -25,8 +25,8 @@ std::string whole(std::string_view value) {
   return config::to_toml(integer(trimmed(value), "a whole number"));
 }
 
-// A pass of a DBN gave every minibatch up to 100 steps of conjugate gradients. Here a minibatch gets
-// one step an epoch; ten times as many come as far (docs/properties.md has figures).
+// A pass of a DBN gave every minibatch up to 100 steps of conjugate gradients. Here a minibatch
+// gets one step an epoch; ten times as many come as far (docs/properties.md has figures).
 std::string dbn_passes(std::string_view value) {
   constexpr int64_t kEpochsOfAPass = 10, kMost = 100'000;
   constexpr const char* kWanted = "a whole number, 0 to 100000";
@@ -43,8 +43,8 @@ double real(std::string_view value) {
 
 std::string number(std::string_view value) { return config::to_toml(real(value)); }
 
-// The step that Mahout's rule begins with: rate x (t + stepOffset)^-decayExponent at t = 0, with the
-// 1000 and 0.9 that KnittingBoar and Metronome fixed.
+// The step that Mahout's rule begins with: rate x (t + stepOffset)^-decayExponent at t = 0, with
+// the 1000 and 0.9 that KnittingBoar and Metronome fixed.
 std::string mahout_rate(std::string_view value) {
   return config::to_toml(real(value) * std::pow(1000, -0.9));
 }
@@ -66,7 +66,8 @@ std::string adagrad_flag(std::string_view value) {
 }
 
 std::vector<int64_t> sizes(std::string_view value) {
-  constexpr const char* kWanted = "whole numbers above 0 with commas between them, as in 500,250,100";
+  constexpr const char* kWanted =
+      "whole numbers above 0 with commas between them, as in 500,250,100";
   std::vector<int64_t> numbers;
   for (const std::string& part : old_list(value)) {
     numbers.push_back(integer(part, kWanted));
@@ -155,7 +156,8 @@ std::string dl4j_kind(std::string_view value) {
 // A number of the first layer's configuration, which the others of a simple net repeat.
 std::string dl4j_number(std::string_view value, const char* member) {
   const auto conf = dl4j(value);
-  if (!conf.contains("confs") || !conf.at("confs").is_array() || conf.at("confs").empty()) return "";
+  if (!conf.contains("confs") || !conf.at("confs").is_array() || conf.at("confs").empty())
+    return "";
   const auto& first = conf.at("confs").front();
   if (!first.is_object() || !first.contains(member)) return "";
   if (!first.at(member).is_number()) throw Unreadable(std::string(member) + " to be a number");
@@ -180,7 +182,8 @@ constexpr const char* kDl4jConf = "org.deeplearning4j.";
 constexpr OldKey kKeys[] = {
     {"", "app.name", kOldAll, "job.name", name, "blanks become _"},
     {"", "app.input.path", kOldAll, "data.train", path, "a file, a folder or a glob"},
-    {"", "app.output.path", kOldAll, "output.dir", path, "the run's folder; the model is a file in it"},
+    {"", "app.output.path", kOldAll, "output.dir", path,
+     "the run's folder; the model is a file in it"},
     {"", "app.iteration.count", kOldMlp | kOldRegression, "finetune.epochs", whole,
      "of a DBN ignored: its phases end by themselves"},
     {"", "app.batch.size", kOldAll, "", whole, kNoEffect},
@@ -202,24 +205,28 @@ constexpr OldKey kKeys[] = {
     {kDbnConf, "hiddenLayerSizes", kOldDbn, "model.hidden", hidden_sizes, ""},
     {kDbnConf, "numberInputs", kOldDbn, "data.width", whole, ""},
     {kDbnConf, "numberLabels", kOldDbn, "", whole, kCounted},
-    {kDbnConf, "LearningRate", kOldDbn, "pretrain.learning_rate, finetune.learning_rate", number, ""},
+    {kDbnConf, "LearningRate", kOldDbn, "pretrain.learning_rate, finetune.learning_rate", number,
+     ""},
     {kDbnConf, "batchSize", kOldDbn, "pretrain.batch, finetune.batch", whole, ""},
     {kDbnConf, "pretrain.passes", kOldDbn, "pretrain.epochs", dbn_passes, "10 epochs a pass"},
     {kDbnConf, "finetune.passes", kOldDbn, "finetune.epochs", dbn_passes, "10 epochs a pass"},
     {kDbnConf, "useRegularization", kOldDbn, "pretrain.l2, finetune.l2", decay_flag,
      "true: 0.0002, false: 0"},
     {kDbnConf, "sparsity", kOldDbn, "pretrain.sparsity_target", number, ""},
-    {kDbnConf, "momentum", kOldDbn, "pretrain.momentum, pretrain.initial_momentum, finetune.momentum",
-     number, ""},
+    {kDbnConf, "momentum", kOldDbn,
+     "pretrain.momentum, pretrain.initial_momentum, finetune.momentum", number, ""},
     {kDbnConf, "pretrain.model.path", kOldDbn, "", nullptr, kNoEffect},
 
     {"", "tv.floe.metronome.evaluate.dataset.path", kOldAll, kForScore, path, "the rows to score"},
 
-    {kMlpConf, "LayerNeuronCounts", kOldMlp, "model.hidden", hidden_of_counts, "all but first and last"},
+    {kMlpConf, "LayerNeuronCounts", kOldMlp, "model.hidden", hidden_of_counts,
+     "all but first and last"},
     {kMlpConf, "LayerNeuronCounts", kOldMlp, "data.width", inputs_of_counts, "the first"},
-    {kMlpConf, "InputRecordSchema", kOldMlp, "data.width", inputs_of_schema, "of i:784 \\| o:10 the 784"},
+    {kMlpConf, "InputRecordSchema", kOldMlp, "data.width", inputs_of_schema,
+     "of i:784 \\| o:10 the 784"},
     {kMlpConf, "LearningRate", kOldMlp, "finetune.learning_rate", number, ""},
-    {kMlpConf, "Adagrad.On", kOldMlp, "finetune.optimizer", adagrad_flag, "true: adagrad, false: sgd"},
+    {kMlpConf, "Adagrad.On", kOldMlp, "finetune.optimizer", adagrad_flag,
+     "true: adagrad, false: sgd"},
     {kMlpConf, "Adagrad.LearningRate", kOldMlp, "finetune.learning_rate", number,
      "where Adagrad.On is true, in place of LearningRate; else ignored"},
     {kMlpConf, "AdagradLearningRateOn", kOldMlp, "", flag, kNoEffect},
@@ -242,9 +249,10 @@ constexpr OldKey kKeys[] = {
     {kBoarSetup, "NumberPasses", kOldRegression, "finetune.epochs", whole,
      "in place of app.iteration.count"},
     {kBoarSetup, "BatchSize", kOldRegression, "finetune.batch", whole, ""},
-    {"", "tv.floe.metronome.linearregression.minibatch.size", kOldRegression, "finetune.batch", whole,
-     ""},
-    {kBoarSetup, "LocalInputSplitPath", kOldRegression, "", nullptr, "replicas read their own rows"},
+    {"", "tv.floe.metronome.linearregression.minibatch.size", kOldRegression, "finetune.batch",
+     whole, ""},
+    {kBoarSetup, "LocalInputSplitPath", kOldRegression, "", nullptr,
+     "replicas read their own rows"},
     {kBoarSetup, "TargetVariableName", kOldRegression, kColumns, nullptr, "the label's column"},
     {kBoarSetup, "ColumnHeaderNames", kOldRegression, kColumns, nullptr,
      "the numbers of columns, from 0, in a file without header"},
@@ -254,9 +262,10 @@ constexpr OldKey kKeys[] = {
 
     {kDl4jConf, "scaleout.multilayerconf", kOldDl4j, "model.kind", dl4j_kind,
      "JSON: pretrain false: mlp, else dbn"},
-    {kDl4jConf, "scaleout.multilayerconf", kOldDl4j, "model.hidden", dl4j_hidden, "hiddenLayerSizes"},
-    {kDl4jConf, "scaleout.multilayerconf", kOldDl4j, "pretrain.learning_rate, finetune.learning_rate",
-     dl4j_rate, "lr of confs[0]"},
+    {kDl4jConf, "scaleout.multilayerconf", kOldDl4j, "model.hidden", dl4j_hidden,
+     "hiddenLayerSizes"},
+    {kDl4jConf, "scaleout.multilayerconf", kOldDl4j,
+     "pretrain.learning_rate, finetune.learning_rate", dl4j_rate, "lr of confs[0]"},
     {kDl4jConf, "scaleout.multilayerconf", kOldDl4j,
      "pretrain.momentum, pretrain.initial_momentum, finetune.momentum", dl4j_momentum,
      "momentum of confs[0]; the other members are not read"},

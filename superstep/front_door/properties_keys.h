@@ -26,23 +26,23 @@ struct Unreadable : std::runtime_error {
 };
 
 struct OldKey {
-  const char* group;     ///< What its name begins with.
-  const char* rest;      ///< The rest of it; one that ends in * stands for all that begin so.
-  unsigned models;       ///< For which it counts; for the others it is ignored.
-  const char* becomes;   ///< Settings of ours, with commas; "": ignored.
+  const char* group;    ///< What its name begins with.
+  const char* rest;     ///< The rest of it; one that ends in * stands for all that begin so.
+  unsigned models;      ///< For which it counts; for the others it is ignored.
+  const char* becomes;  ///< Settings of ours, with commas; "": ignored.
   /// The value as TOML, "" where it says nothing. Throws Unreadable. Null: whatever it is.
   std::string (*read)(std::string_view value);
-  const char* how;       ///< For docs: how it is translated, or why it is ignored.
+  const char* how;  ///< For docs: how it is translated, or why it is ignored.
 
   [[nodiscard]] std::string name() const { return std::string(group) + rest; }
 };
 
-/// In the order in which they are applied: of two that become one setting the later wins. A key that
-/// becomes settings of different values has a line for each.
+/// In the order in which they are applied: of two that become one setting the later wins. A key
+/// that becomes settings of different values has a line for each.
 std::span<const OldKey> old_keys();
 
-inline constexpr const char* kForScore = "(score)";   ///< Becomes: read by scoring alone.
-inline constexpr const char* kKind = "model.kind";        ///< Becomes: chosen before all others.
+inline constexpr const char* kForScore = "(score)";  ///< Becomes: read by scoring alone.
+inline constexpr const char* kKind = "model.kind";   ///< Becomes: chosen before all others.
 inline constexpr const char* kColumns = "data.label, data.drop";  ///< Becomes: worked out together.
 
 std::string_view trimmed(std::string_view text);

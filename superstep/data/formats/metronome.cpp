@@ -48,7 +48,8 @@ std::string class_of(const Record& record, std::string& label) {
     if (value == 0) continue;
     if (found >= 0)
       return fmt::format("outputs {} and {} are not 0, wanted one class", found, index);
-    if (value != 1) return fmt::format("output {} is {}, wanted 1 for the row's class", index, value);
+    if (value != 1)
+      return fmt::format("output {} is {}, wanted 1 for the row's class", index, value);
     found = index;
   }
   if (found < 0) return "no output is 1, wanted the row's class";

@@ -6,8 +6,8 @@
 //   MetronomeIndices found = scan_metronome(stream, "rows.metronome", false);
 //   Records records = parse_metronome(stream, "rows.metronome", {.columns = 784});
 //
-// Indices begin at 0 and may stand in any order. Outputs are one of two things: of several, one is 1
-// and says the row's class (its index is the label: "0", "1"); a single one, 0 alone, holds the
+// Indices begin at 0 and may stand in any order. Outputs are one of two things: of several, one is
+// 1 and says the row's class (its index is the label: "0", "1"); a single one, 0 alone, holds the
 // label itself, a class or a number. Lines end in LF or CRLF; blank ones are left out. Limits:
 // indices up to 2^24, a line of at most 64 MiB.
 #pragma once
@@ -25,7 +25,7 @@ bool is_metronome(io::ByteStream& in);
 
 /// The highest indices that occur in a file.
 struct MetronomeIndices {
-  int64_t rows = 0;     ///< Well-formed ones.
+  int64_t rows = 0;                   ///< Well-formed ones.
   int64_t feature = -1, output = -1;  ///< -1: no record names one.
   void add(const MetronomeIndices& other);
 };

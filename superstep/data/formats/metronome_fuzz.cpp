@@ -1,4 +1,5 @@
-// Any bytes as Metronome records end in rows or in an error of ours; what a scan says of them holds.
+// Any bytes as Metronome records end in rows or in an error of ours; what a scan says of them
+// holds.
 #include <cstddef>
 #include <cstdint>
 

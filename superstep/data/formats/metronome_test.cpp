@@ -25,9 +25,9 @@ bool is_known(std::string_view text) {
 TEST(Metronome, HoldsWhatRowsNameAndTheClassThatIsOne) {
   // A row of zeros, a zero that is named, indices out of order, no blanks at the bar, CRLF, no end
   // of the last line, and outputs that name a zero.
-  const Records records =
-      parse("\xEF\xBB\xBF"
-            "0:0.3 4:.21 8:0 | 2:1.0\r\n\n7:-2 1:3|0:1\n\t| 2:1 0:0");
+  const Records records = parse(
+      "\xEF\xBB\xBF"
+      "0:0.3 4:.21 8:0 | 2:1.0\r\n\n7:-2 1:3|0:1\n\t| 2:1 0:0");
   EXPECT_EQ(records.rows, 3);
   EXPECT_EQ(records.columns, 9);
   const auto& values = std::get<SparseValues>(records.values);
@@ -41,8 +41,8 @@ TEST(Metronome, HoldsWhatRowsNameAndTheClassThatIsOne) {
 }
 
 TEST(Metronome, HasASingleOutputAsItsLabel) {
-  const Records records = parse("0:1 | 0:0.50\n1:1 |\n2:1 | 0:0.0\n",
-                                {.columns = 9, .outputs = Outputs::kValue});
+  const Records records =
+      parse("0:1 | 0:0.50\n1:1 |\n2:1 | 0:0.0\n", {.columns = 9, .outputs = Outputs::kValue});
   EXPECT_EQ(records.label_names, (std::vector<std::string>{"0.5", "0"}));
   EXPECT_EQ(records.label_codes, (std::vector<int32_t>{0, 1, 1}));
   EXPECT_ERROR(DataError, parse("0:1 | 1:1\n", {.columns = 9, .outputs = Outputs::kValue}),
