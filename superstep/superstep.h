@@ -110,7 +110,8 @@ struct WorkOptions {
 /// this worker or is gone.
 void work(const WorkOptions& options);
 
-/// How a model does on data that hold the label.
+/// How a model does on data that hold the label. In place of a model, a property file of 2014: the
+/// model that it has trained, on the rows that it names where `data` is empty.
 struct EvaluateOptions {
   std::string data;
   std::string label;               ///< Where it is named otherwise than in training.

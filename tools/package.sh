@@ -4,6 +4,7 @@
 # It is also the archive that a job takes along to YARN.
 #
 #   bin/superstep     starts lib/superstep through lib/ld.so
+#   bin/score_model.sh scores a job of 2014 (docs/properties.md)
 #   lib/              the program, its loader, the libraries that it is linked to
 #   java/             the YARN application, and the Hadoop client that it talks by (left out with --no-java)
 #   licences/         of everything inside
@@ -29,6 +30,7 @@ mkdir -p "$root"/{bin,lib,licences}
 cp LICENSE "$root/licences/superstep"
 DESTDIR='' cmake --install "$build" --component package --prefix "$PWD/$root" --strip > /dev/null
 strip -o "$root/bin/superstep" "$build/bin/superstep_launcher"
+cp superstep/cli/score_model.sh "$root/bin/"
 
 # licence FILE: whose package's, as Debian installs it.
 licence() {

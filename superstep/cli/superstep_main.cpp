@@ -19,6 +19,7 @@
 #include "superstep/cli/status_verb.h"
 #include "superstep/cli/training_view.h"
 #include "superstep/cli/yarn_verbs.h"
+#include "superstep/front_door/properties_job.h"
 #include "superstep/io/file.h"
 #include "superstep/superstep.h"
 
@@ -61,6 +62,15 @@ struct TrainArguments {
   bool resume = false, json = false, quiet = false, detach = false;
 };
 
+void set_options(Job& job, const TrainArguments& arguments, bool workers_given) {
+  if (!arguments.start.empty()) job.set("model.start=" + arguments.start);
+  if (!arguments.phases.empty())
+    job.set(fmt::format("job.phases=[\"{}\"]", fmt::join(arguments.phases, "\", \"")));
+  if (!arguments.engine.empty()) job.set("engine.kind=" + arguments.engine);
+  if (workers_given) job.set(fmt::format("engine.workers={}", arguments.workers));
+  for (const std::string& assignment : arguments.assignments) job.set(assignment);
+}
+
 void load_job(Job& job, const TrainArguments& arguments, bool workers_given) {
   const std::filesystem::path target(arguments.target);
   if (io::exists((target / "job.toml").string())) {
@@ -68,18 +78,15 @@ void load_job(Job& job, const TrainArguments& arguments, bool workers_given) {
       throw ConfigError("{}: this is a run; add --resume to go on with it", arguments.target);
     job.load((target / "job.toml").string());
     job.set(fmt::format("output.dir={}", arguments.target));
-  } else if (target.extension() == ".toml") {
+  } else if (target.extension() == ".toml" || is_properties(arguments.target)) {
+    // Where paths of 2014 lie depends on the engine.
+    if (is_properties(arguments.target)) set_options(job, arguments, workers_given);
     job.load(arguments.target);
     if (!arguments.label.empty()) job.set("data.label=" + arguments.label);
   } else {
     job.use_data(arguments.target, arguments.label);
   }
-  if (!arguments.start.empty()) job.set("model.start=" + arguments.start);
-  if (!arguments.phases.empty())
-    job.set(fmt::format("job.phases=[\"{}\"]", fmt::join(arguments.phases, "\", \"")));
-  if (!arguments.engine.empty()) job.set("engine.kind=" + arguments.engine);
-  if (workers_given) job.set(fmt::format("engine.workers={}", arguments.workers));
-  for (const std::string& assignment : arguments.assignments) job.set(assignment);
+  set_options(job, arguments, workers_given);
 }
 
 // Trains by `train` and shows it.
@@ -188,7 +195,8 @@ int main(int argc, char** argv) {
   const auto add_train_options = [&](CLI::App& command) {
     command
         .add_option("target", train_arguments.target,
-                    "A job file (.toml), a table (CSV, TSV or IDX), or with --resume a run's folder");
+                    "A job file (.toml, or .properties of 2014), a table (CSV, TSV or IDX), or with "
+                    "--resume a run's folder");
     command.add_option("--label", train_arguments.label,
                        "What to predict: a column's name, or its number from 0");
     command
@@ -230,17 +238,23 @@ int main(int argc, char** argv) {
   std::string model;
   EvaluateOptions evaluate_options;
   bool json = false;
-  evaluate_command->add_option("model", model, model_help)->required();
-  evaluate_command->add_option("--data", evaluate_options.data, "The data")->required();
+  evaluate_command
+      ->add_option("model", model,
+                   std::string(model_help) + "; or a job of 2014 (.properties), its model")
+      ->required();
+  evaluate_command->add_option("--data", evaluate_options.data,
+                               "The data [of a job of 2014: those that it names]");
   evaluate_command->add_option("--label", evaluate_options.label,
                                "The label's column, where it is not the one of training");
   evaluate_command->add_flag("--json", json, "For programs");
   evaluate_command->callback([&] {
     const auto metrics = evaluate(model, evaluate_options);
-    if (json)
+    if (json) {
       std::cout << metrics.to_json() << '\n';
-    else
-      print_metrics(metrics);
+      return;
+    }
+    if (is_properties(model)) std::cout << lines_of_2014(metrics) << '\n';
+    print_metrics(metrics);
   });
 
   auto* predict_command = app.add_subcommand("predict", "Answers for rows without a label, as CSV");
@@ -265,13 +279,20 @@ int main(int argc, char** argv) {
   bool describe_defaults = false;
   describe_command->add_flag("--defaults", describe_defaults,
                              "Instead: a job file with every key, its meaning and its default");
+  bool describe_properties = false;
+  describe_command->add_flag("--properties", describe_properties,
+                             "Instead: what becomes of the keys of a job of 2014, as Markdown");
   describe_command->add_option("--set", describe_assignments, "Any key of the job");
   describe_command->add_flag("--json", describe_json, "For programs");
   describe_command->callback([&] {
-    if (describe_path.empty() != describe_defaults)
-      throw ConfigError("describe: wanted a path, or --defaults alone");
-    std::cout << (describe_defaults ? Job().document.to_toml()
-                                    : describe(describe_path, describe_assignments, describe_json));
+    if (!describe_path.empty() + describe_defaults + describe_properties != 1)
+      throw ConfigError("describe: wanted a path, or --defaults or --properties alone");
+    if (describe_defaults)
+      std::cout << Job().document.to_toml();
+    else if (describe_properties)
+      std::cout << properties_table();
+    else
+      std::cout << describe(describe_path, describe_assignments, describe_json);
   });
 
   auto* status_command = app.add_subcommand(

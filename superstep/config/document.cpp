@@ -316,13 +316,14 @@ void Document::load_toml_text(std::string_view text, const std::string& origin) 
   });
 }
 
-void Document::set(std::string_view assignment) {
+void Document::set(std::string_view assignment, const std::string& origin) {
   const size_t equals = assignment.find('=');
   const std::vector<std::string> path = split_at_dots(assignment.substr(0, equals));
   if (equals == std::string_view::npos || path.size() < 2 ||
       std::ranges::any_of(path, &std::string::empty))
-    throw ConfigError("--set {}: wanted section.key=value", in_quotes(assignment));
-  if (!is_utf8(assignment)) throw ConfigError("--set {}: is not UTF-8", in_quotes(assignment));
+    throw ConfigError("{} {}: wanted section.key=value", origin,
+                      in_quotes(assignment));
+  if (!is_utf8(assignment)) throw ConfigError("{} {}: is not UTF-8", origin, in_quotes(assignment));
   const std::string_view value = assignment.substr(equals + 1);
 
   Section* section = find(path[0]);
@@ -334,8 +335,8 @@ void Document::set(std::string_view assignment) {
                                                field->kind == Kind::kTexts);
   const std::string given = holds_list ? as_list(value, field->kind) : std::string(value);
   const toml::table root = parsed(
-      as_toml(path, reads_as_toml(given, holds_text) ? given : toml_string(value)), "--set");
-  Loader("--set", /*with_lines=*/false).load(root, names(), [this](std::string_view name) {
+      as_toml(path, reads_as_toml(given, holds_text) ? given : toml_string(value)), origin);
+  Loader(origin, /*with_lines=*/false).load(root, names(), [this](std::string_view name) {
     return find(name);
   });
 }

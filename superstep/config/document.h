@@ -39,7 +39,8 @@ class Document {
   void load_toml_text(std::string_view text, const std::string& origin);
   /// "section.key=value": the value is read as TOML if it is TOML, else as a plain string; for a
   /// key that holds text it is always the plain string, unless it is quoted. Throws ConfigError.
-  void set(std::string_view assignment);
+  /// `origin` stands for the place in messages.
+  void set(std::string_view assignment, const std::string& origin = "--set");
 
   /// A valid job file. With comments: above each key its text, what it takes and its default. Only
   /// changed: the keys that a layer or the program set. A key that is not set, or empty by default,

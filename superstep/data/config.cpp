@@ -30,8 +30,8 @@ void DataConfig::declare(config::Section& s) {
            "Share of the other rows kept to choose by, without valid.",
            {.min = 0, .max = 1, .max_exclusive = true});
   s.integer("width", width,
-            "Columns of SVMLight rows, where not all of them occur in train. 0: up to the highest "
-            "index there.",
+            "Columns of SVMLight and Metronome rows, where not all of them occur in train. 0: up to the "
+            "highest index there. Of other formats: how many there must be.",
             {.min = 0, .max = kMostSvmlightColumns});
   s.integers("image", image,
              "Rows of a table that are pictures: height, width. Known without it for IDX.",

@@ -4,7 +4,7 @@
 //   doc.section("data", "Rows.", [&](config::Section& s) { data.declare(s); });
 //
 // Paths may be a file, a folder or a glob; relative ones start at `dir` where it is set. Limits:
-// CSV, IDX and SVMLight, plain or gzip; features are numbers without gaps.
+// CSV, IDX, SVMLight and Metronome, plain or gzip; features are numbers without gaps.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct DataConfig {
   std::vector<std::string> drop;        ///< Columns to leave out, by name or number.
   double test_fraction = 0;             ///< Of all rows, when `test` is not given.
   double valid_fraction = 0.1;          ///< Of the rows that remain, when `valid` is not given.
-  int64_t width = 0;                    ///< Columns of SVMLight rows; 0: as many as they name.
+  int64_t width = 0;                    ///< Columns of rows without zeros; 0: as many as they name.
   std::vector<int64_t> image;           ///< Height and width where rows are pictures; {}: by format.
   std::string scale = "infer";          ///< Or "standardise", "together", "minmax", "binarise", "none".
   double threshold = 0.5;               ///< Of binarise, as a fraction of the range.

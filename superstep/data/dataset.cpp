@@ -10,6 +10,7 @@
 
 #include "superstep/data/formats/csv.h"
 #include "superstep/data/formats/idx.h"
+#include "superstep/data/formats/metronome.h"
 #include "superstep/data/formats/svmlight.h"
 #include "superstep/io/file.h"
 
@@ -194,39 +195,66 @@ class IdxDataSet : public FileDataSet {
   }
 };
 
-class SvmlightDataSet : public FileDataSet {
+// Rows that name by an index what is not zero.
+class SparseDataSet : public FileDataSet {
  public:
-  SvmlightDataSet(const std::vector<std::string>& files, const DataConfig& config,
-                  const Schema* expected)
-      : plan_{.skip_bad = config.on_bad_record == "skip"} {
+  explicit SparseDataSet(const std::vector<std::string>& files) {
     for (const std::string& path : files) {
       auto split = std::make_unique<Split>();
       split->rows = io::identify(path);
       splits_.push_back(std::move(split));
     }
-    if (expected != nullptr && !expected->places.empty())
-      plan_by_model(*expected);
-    else
-      plan_by_rows(config, expected);
-    schema_.columns = plan_.columns;
-    schema_.label = "label";
-    schema_.fields = plan_.first + plan_.columns;
-    for (int64_t index = plan_.first; index < schema_.fields; ++index) {
+  }
+  bool is_sparse() const override { return true; }
+
+ protected:
+  // The columns are the indices from `first` on.
+  void set_columns(int64_t first, int64_t columns) {
+    schema_.columns = columns;
+    schema_.fields = first + columns;
+    for (int64_t index = first; index < schema_.fields; ++index) {
       schema_.names.push_back(std::to_string(index));
       schema_.places.push_back(index);
     }
   }
-  bool is_sparse() const override { return true; }
 
- private:
-  void plan_by_model(const Schema& expected) {
-    plan_.first = expected.places.front();
-    plan_.columns = expected.columns;
-    if (expected.places.back() - plan_.first + 1 != expected.columns)
+  // The model's columns in one piece, from which index on; -1 where no model is given.
+  int64_t first_of_model(const Schema* expected) const {
+    if (expected == nullptr || expected->places.empty()) return -1;
+    const int64_t first = expected->places.front();
+    if (expected->places.back() - first + 1 != expected->columns)
       throw DataError("{}: the model's columns are not in one piece, which no index can name",
                       file(0));
+    return first;
   }
 
+  // As many columns as indices go from `first` to `highest`, or as are wanted.
+  int64_t columns_for(int64_t first, int64_t highest, const DataConfig& config,
+                      const Schema* expected) const {
+    const int64_t wanted = expected != nullptr ? expected->columns : config.width;
+    if (wanted == 0) return highest - first + 1;
+    if (wanted < highest - first + 1)
+      throw DataError("{}: an index of {}, wanted {} columns from {} on", file(0), highest, wanted,
+                      first);
+    return wanted;
+  }
+};
+
+class SvmlightDataSet : public SparseDataSet {
+ public:
+  SvmlightDataSet(const std::vector<std::string>& files, const DataConfig& config,
+                  const Schema* expected)
+      : SparseDataSet(files), plan_{.skip_bad = config.on_bad_record == "skip"} {
+    plan_.first = first_of_model(expected);
+    if (plan_.first < 0)
+      plan_by_rows(config, expected);
+    else
+      plan_.columns = expected->columns;
+    set_columns(plan_.first, plan_.columns);
+    schema_.label = "label";
+  }
+
+ private:
   // The width of the rows is known when all of them were seen.
   void plan_by_rows(const DataConfig& config, const Schema* expected) {
     SvmlightIndices found;
@@ -235,13 +263,7 @@ class SvmlightDataSet : public FileDataSet {
           scan_svmlight(*io::open_stream(split->rows.path), split->rows.path, plan_.skip_bad));
     if (found.highest < 0) throw DataError("{}: no row names a value", file(0));
     plan_.first = found.lowest == 0 ? 0 : 1;
-    plan_.columns = found.highest - plan_.first + 1;
-    const int64_t wanted = expected != nullptr ? expected->columns : config.width;
-    if (wanted == 0) return;
-    if (wanted < plan_.columns)
-      throw DataError("{}: an index of {}, wanted {} columns from {} on", file(0), found.highest,
-                      wanted, plan_.first);
-    plan_.columns = wanted;
+    plan_.columns = columns_for(plan_.first, found.highest, config, expected);
   }
 
   Records parse(int split) const override {
@@ -249,6 +271,49 @@ class SvmlightDataSet : public FileDataSet {
   }
 
   SvmlightPlan plan_;
+};
+
+class MetronomeDataSet : public SparseDataSet {
+ public:
+  MetronomeDataSet(const std::vector<std::string>& files, const DataConfig& config,
+                   const Schema* expected)
+      : SparseDataSet(files), plan_{.skip_bad = config.on_bad_record == "skip"} {
+    MetronomeIndices found;
+    for (const auto& split : splits_)
+      found.add(
+          scan_metronome(*io::open_stream(split->rows.path), split->rows.path, plan_.skip_bad));
+    int64_t first = first_of_model(expected);
+    if (first < 0) {
+      if (found.feature < 0) throw DataError("{}: no row names a value", file(0));
+      first = 0;
+      plan_.columns = columns_for(first, found.feature, config, expected);
+    } else {
+      plan_.columns = first + expected->columns;
+    }
+    if (first > 0)
+      throw DataError("{}: indices begin at 0, those of the model at {}", file(0), first);
+    set_columns(first, plan_.columns);
+    plan_.outputs = outputs_of(found, expected);
+    if (plan_.outputs != Outputs::kNone)
+      schema_.label = plan_.outputs == Outputs::kClass ? "label" : kValue;
+  }
+
+ private:
+  static constexpr const char* kValue = "output";  // of the schema: the label of a single output
+
+  // A file in which only output 0 occurs may hold one class of several: the model knows.
+  static Outputs outputs_of(const MetronomeIndices& found, const Schema* expected) {
+    if (found.output < 0) return Outputs::kNone;
+    if (expected != nullptr && expected->has_label())
+      return expected->label == kValue ? Outputs::kValue : Outputs::kClass;
+    return found.output == 0 ? Outputs::kValue : Outputs::kClass;
+  }
+
+  Records parse(int split) const override {
+    return parse_metronome(*io::open_stream(file(split)), file(split), plan_);
+  }
+
+  MetronomePlan plan_;
 };
 
 bool looks_like_idx(const std::string& path) {
@@ -272,10 +337,20 @@ std::string labels_beside(const std::string& images) {
   return "";
 }
 
-enum class Format { kCsv, kIdx, kSvmlight };
+enum class Format { kCsv, kIdx, kSvmlight, kMetronome };
 
 const char* name_of(Format format) {
-  return format == Format::kCsv ? "CSV" : format == Format::kIdx ? "IDX" : "SVMLight";
+  switch (format) {
+    case Format::kCsv:
+      return "CSV";
+    case Format::kIdx:
+      return "IDX";
+    case Format::kSvmlight:
+      return "SVMLight";
+    case Format::kMetronome:
+      break;
+  }
+  return "Metronome";
 }
 
 Format format_of(const std::string& path) {
@@ -285,24 +360,54 @@ Format format_of(const std::string& path) {
   if (name.extension() == ".gz") name = name.stem();
   for (const char* extension : {".svm", ".svmlight", ".libsvm"})
     if (name.extension() == extension) return Format::kSvmlight;
+  if (name.extension() == ".metronome" || is_metronome(*io::open_stream(path)))
+    return Format::kMetronome;
   return is_svmlight(*io::open_stream(path)) ? Format::kSvmlight : Format::kCsv;
+}
+
+bool is_table(Format format) { return format == Format::kCsv; }
+
+// Where the labels of a format are, that has no columns of a name.
+const char* where_labels_are(Format format) {
+  switch (format) {
+    case Format::kIdx:
+      return "its labels are the file beside it, or train = { rows = ..., labels = ... }";
+    case Format::kMetronome:
+      return "every row ends with its label, after a |";
+    default:
+      return "every row begins with its label";
+  }
 }
 
 // Keys of [data] that say nothing of this format.
 void refuse_keys(const DataConfig& config, Format format, const std::string& file) {
-  if (format != Format::kSvmlight && config.width > 0)
-    throw ConfigError("[data] width = {}: {} is {}, which says itself how wide its rows are",
-                      config.width, file, name_of(format));
-  if (format == Format::kCsv) return;
+  if (is_table(format)) return;
   if (!config.label.empty() && config.label != "label")
     throw ConfigError("[data] label = {}: {} is {}, which has no columns of a name; {}",
                       config::in_quotes(config.label), file, name_of(format),
-                      format == Format::kIdx ? "its labels are the file beside it, or train = { "
-                                               "rows = ..., labels = ... }"
-                                             : "every row begins with its label");
+                      where_labels_are(format));
   if (!config.drop.empty())
     throw ConfigError("[data] drop: {} is {}, which has no columns to leave out", file,
                       name_of(format));
+}
+
+// labels: of each file of IDX, as named; {}: those beside the files.
+std::shared_ptr<const DataSet> open_as(Format format, const std::vector<std::string>& files,
+                                       std::vector<std::string> labels, const DataConfig& config,
+                                       const Schema* expected) {
+  switch (format) {
+    case Format::kCsv:
+      return std::make_shared<CsvDataSet>(files, config, expected);
+    case Format::kSvmlight:
+      return std::make_shared<SvmlightDataSet>(files, config, expected);
+    case Format::kMetronome:
+      return std::make_shared<MetronomeDataSet>(files, config, expected);
+    case Format::kIdx:
+      break;
+  }
+  if (labels.empty())
+    for (const std::string& file : files) labels.push_back(labels_beside(file));
+  return std::make_shared<IdxDataSet>(files, labels, expected);
 }
 
 }  // namespace
@@ -346,15 +451,15 @@ std::shared_ptr<const DataSet> DataSet::open(const config::Location& location,
                       files[0], name_of(format));
   refuse_keys(config, format, files[0]);
   if (format != Format::kIdx && !labels.empty())
-    throw ConfigError("[data] labels = {}: {} is {}", config::in_quotes(location.labels), files[0],
-                      format == Format::kCsv ? "CSV, whose labels are a column: label = \"...\""
-                                             : "SVMLight, where every row begins with its label");
-  if (format == Format::kCsv) return std::make_shared<CsvDataSet>(files, config, expected);
-  if (format == Format::kSvmlight)
-    return std::make_shared<SvmlightDataSet>(files, config, expected);
-  if (labels.empty())
-    for (const std::string& file : files) labels.push_back(labels_beside(file));
-  return std::make_shared<IdxDataSet>(files, labels, expected);
+    throw ConfigError("[data] labels = {}: {} is {}, {}", config::in_quotes(location.labels),
+                      files[0], name_of(format),
+                      is_table(format) ? "whose labels are a column: label = \"...\""
+                                       : fmt::format("where {}", where_labels_are(format)));
+  auto rows = open_as(format, files, std::move(labels), config, expected);
+  if (!rows->is_sparse() && config.width > 0 && config.width != rows->schema().columns)
+    throw ConfigError("[data] width = {}: {} is {}, and says itself that its rows have {} columns",
+                      config.width, files[0], name_of(format), rows->schema().columns);
+  return rows;
 }
 
 }  // namespace superstep::data

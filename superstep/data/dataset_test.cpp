@@ -317,6 +317,57 @@ TEST(SvmlightDataSet, RefusesKeysThatSayNothingOfIt) {
   EXPECT_ERROR(DataError, open(folder.path("*")), "b.csv is CSV", "a.svm is SVMLight");
 }
 
+TEST(MetronomeDataSet, ReadsClassesPlainOrCompressedAndIsKnownByItsContent) {
+  const TestFolder folder;
+  const std::string text = "0:0.3 4:0.21 | 0:1.0\n2:1 | 1:1.0\n";
+  folder.write("a.txt", text);
+  folder.write("b.txt.gz", gzip("1:7 | 2:1\n"));
+  const auto rows = open(folder.path("*"));
+  EXPECT_TRUE(rows->is_sparse());
+  EXPECT_EQ(rows->schema().columns, 5);
+  EXPECT_EQ(rows->schema().label, "label");
+  EXPECT_EQ(rows->schema().names.front(), "0");
+  EXPECT_EQ(rows->records(0).value(0, 4), 0.21);
+  EXPECT_EQ(rows->records(0).label_names, (std::vector<std::string>{"0", "1"}));
+  EXPECT_EQ(rows->records(1).label_names, (std::vector<std::string>{"2"}));
+  EXPECT_EQ(rows->place(0, 1), folder.path("a.txt") + ":2");
+  DataConfig config;
+  config.width = 4;
+  EXPECT_ERROR(DataError, open(folder.path("a.txt"), config), "an index of 4, wanted 4 columns");
+  config.width = 784;
+  EXPECT_EQ(open(folder.path("a.txt"), config)->schema().columns, 784);
+  config.label = "kind";
+  EXPECT_ERROR(ConfigError, open(folder.path("a.txt"), config), "label = 'kind'", "Metronome",
+               "every row ends with its label");
+  // Its name says so too, so that damage is named as such.
+  EXPECT_ERROR(DataError, open(folder.write("c.metronome", "0:1 | 0:1\n0;1 | 1:1\n")),
+               "c.metronome:2: '0;1', wanted index:value");
+}
+
+TEST(MetronomeDataSet, TakesASingleOutputForTheLabelUnlessTheModelKnowsClasses) {
+  const TestFolder folder;
+  const std::string value = folder.write("value.txt", "0:1 | 0:0.5\n1:1 |\n");
+  const auto values = open(value);
+  EXPECT_EQ(values->schema().label, "output");
+  EXPECT_EQ(values->records(0).label_names, (std::vector<std::string>{"0.5", "0"}));
+  const auto classes = open(folder.write("classes.txt", "0:1 | 0:1\n1:1 | 1:1\n"));
+  const std::string first = folder.write("first.txt", "0:1 | 0:1\n");
+  const auto fitted = [&](const std::string& path, const DataSet& to) {
+    return DataSet::open({path, ""}, {}, &to.schema());
+  };
+  EXPECT_EQ(fitted(first, *classes)->records(0).label_names, (std::vector<std::string>{"0"}));
+  EXPECT_EQ(fitted(first, *values)->records(0).label_names, (std::vector<std::string>{"1"}));
+  EXPECT_ERROR(DataError, fitted(value, *classes)->records(0),
+               "value.txt:1: output 0 is 0.5, wanted 1");
+  EXPECT_EQ(fitted(first, *classes)->schema(), classes->schema());
+  const std::string none = folder.write("none.txt", "0:1 |\n");
+  EXPECT_FALSE(fitted(none, *classes)->schema().has_label());
+  EXPECT_ERROR(DataError, fitted(folder.write("wide.txt", "2:1 | 0:1\n"), *classes)->records(0),
+               "wide.txt:1: index 2, but columns are 0 to 1");
+  EXPECT_ERROR(DataError, fitted(first, *open(folder.write("from-one.svm", "x 1:1 2:5\n"))),
+               "indices begin at 0, those of the model at 1");
+}
+
 TEST(SparseStatistics, AreThoseOfTheSameRowsWrittenOut) {
   const TestFolder folder;
   DataConfig config;

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "superstep/front_door/properties_job.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/superstep.h"
 
@@ -81,7 +82,8 @@ std::string describe_job(const std::string& path, const std::vector<std::string>
 
 std::string describe(const std::string& path, const std::vector<std::string>& assignments,
                      bool json) {
-  if (fs::path(path).extension() == ".toml") return describe_job(path, assignments, json);
+  if (fs::path(path).extension() == ".toml" || is_properties(path))
+    return describe_job(path, assignments, json);
   return describe_model(find_model(path), json);
 }
 

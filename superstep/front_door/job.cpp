@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "superstep/front_door/properties_job.h"
 #include "superstep/io/file.h"
 
 namespace superstep {
@@ -36,7 +37,9 @@ Job::Job() {
 }
 
 void Job::load(const std::string& path) {
-  if (io::is_remote(path))
+  if (is_properties(path))
+    load_properties(*this, io::read_file(path), path);
+  else if (io::is_remote(path))
     document.load_toml_text(io::read_file(path), path);
   else
     document.load_toml(path);

@@ -34,7 +34,8 @@ class Job {
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
-  /// A job file. Its relative data paths start at data.dir, or else at the folder one is in.
+  /// A job file: TOML, or one of 2014 (properties_job.h). Its relative data paths start at
+  /// data.dir, or else at the folder one is in.
   void load(const std::string& path);
   /// The text of a job file; `origin` stands for the file in messages.
   void load_text(std::string_view text, const std::string& origin);

@@ -50,8 +50,10 @@ public final class Main {
     File program = new File(packageFolder(), "bin/superstep");
     List<String> command = new ArrayList<>();
     command.add(program.getPath());
+    // A job of 2014 stood alone: yarn jar iterativereduce.jar job.properties
+    if (arguments.length > 0 && arguments[0].endsWith(".properties")) command.add("train");
     Collections.addAll(command, arguments);
-    if (arguments.length > 0 && arguments[0].equals("train")) Collections.addAll(command, "--engine", "yarn");
+    if (command.size() > 1 && command.get(1).equals("train")) Collections.addAll(command, "--engine", "yarn");
     ProcessBuilder builder = new ProcessBuilder(command).inheritIO();
     builder.environment().put("SUPERSTEP_HADOOP_CLASSPATH", System.getProperty("java.class.path"));
     Process process = builder.start();
