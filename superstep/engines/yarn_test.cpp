@@ -18,7 +18,7 @@ class YarnClient : public testing::Test {
   void SetUp() override {
     std::string name = testing::TempDir() + "/yarn-XXXXXX";
     ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
+    folder_ = fs::canonical(name);
     for (const char* variable : {"HADOOP_HOME", "HADOOP_CONF_DIR", "SUPERSTEP_HADOOP_CLASSPATH"})
       unsetenv(variable);
     setenv("PATH", "/usr/bin:/bin", 1);
