@@ -40,12 +40,12 @@ void to_dense(const SparseView& a, Matrix x) {
 }
 
 void transpose(const SparseView& a, SparseMatrix& out) {
-  const auto [offsets, columns, values] = out.assign(a.cols, a.rows, a.count());
+  const SparseMatrix::Parts to = out.assign(a.cols, a.rows, a.count());
   if (a.rows == 0 || a.cols == 0) return;
   // Counted one place on, so that the sums are where each row begins, and after it is filled where
   // it ends: that is where the next begins.
-  int64_t* next = offsets.data() + 1;
-  offsets.back() = 0;
+  int64_t* next = to.offsets.data() + 1;
+  to.offsets.back() = 0;
   constexpr int64_t kFewestElements = 2048;
   split(a.cols, {.fewest = a.cols * kFewestElements / std::max<int64_t>(a.count(), 1)},
         [&](const Part& part) {
@@ -67,8 +67,8 @@ void transpose(const SparseView& a, SparseMatrix& out) {
             const int64_t end = begin_of(r, part.end);
             for (int64_t i = begin_of(r, part.begin); i < end; ++i) {
               const int64_t at = next[a.columns[i]]++;
-              columns[static_cast<size_t>(at)] = static_cast<int32_t>(r);
-              values[static_cast<size_t>(at)] = a.values[i];
+              to.columns[static_cast<size_t>(at)] = static_cast<int32_t>(r);
+              to.values[static_cast<size_t>(at)] = a.values[i];
             }
           }
         });

@@ -81,7 +81,7 @@ def get(url):
         return answer.read().decode()
 
 
-class Yarn(CommandTest):
+class YarnTest(CommandTest):
     def setUp(self):
         super().setUp()
         self.environment["HADOOP_CONF_DIR"] = str(ROOT / "conf")
@@ -151,6 +151,8 @@ class Yarn(CommandTest):
     def assert_gone(self, name):
         self.wait_for(lambda: not any(processes(name).values()), f"the end of all processes of {name}")
 
+
+class Yarn(YarnTest):
     def test_three_containers_give_the_same_bytes_and_tell_how_it_goes(self):
         process, name = self.start_on_yarn("--set", "engine.tags=[\"Digits\"]", "--set", "engine.priority=0")
         self.wait_for_steps(20, process)
@@ -210,6 +212,28 @@ class Yarn(CommandTest):
         messages = self.assert_succeeded(process, name)
         self.assertIn("attempt 2 goes on with the workers that it found: ", messages)
 
+    def test_more_than_a_container_can_have_is_refused_before_it_is_submitted(self):
+        process = self.start_program("train", self.job, "--engine", "yarn", "--set", "engine.memory=100000")
+        code, _, messages = self.finish(process)
+        self.assertEqual(code, 1)
+        self.assertRegex(messages, r"engine.memory: the job wants \d+ MB .*, and a container of this cluster has at most 3072")
+
+    def test_a_job_that_fails_says_why(self):
+        job = self.write("runaway.toml", job_toml("rows.csv", **JOB | {
+            "finetune": {"epochs": 5, "batch": 10, "learning_rate": 1e6, "optimizer": "sgd"}}))
+        process, name = self.start_on_yarn(job=job)
+        code, _, messages = self.finish(process)
+        local, _, told = self.finish(self.start_program("train", job, "--quiet"))
+        self.assertEqual((code, messages.splitlines()[-1]), (local, told.splitlines()[-1]))
+        self.assertIn("the end of the log of container_", messages)
+        self.assertEqual(self.application(name)["finalStatus"], "FAILED")
+        self.assertIn("wanted a finite number", self.application(name)["diagnostics"])
+        self.assert_gone(name)
+
+
+class YarnNightly(YarnTest):
+    """What takes longer: lost nodes, a restart, memory, the other commands."""
+
     def test_a_lost_node_is_told_and_what_it_left_ends(self):
         longer = ("--set", "finetune.epochs=1500")
         process, name = self.start_on_yarn(*longer)
@@ -252,24 +276,6 @@ class Yarn(CommandTest):
         messages = self.assert_succeeded(process, name)
         self.assertIn("it was killed for using more than its 64 MB of memory (engine.memory); another is asked for",
                       messages)
-
-    def test_more_than_a_container_can_have_is_refused_before_it_is_submitted(self):
-        process = self.start_program("train", self.job, "--engine", "yarn", "--set", "engine.memory=100000")
-        code, _, messages = self.finish(process)
-        self.assertEqual(code, 1)
-        self.assertRegex(messages, r"engine.memory: the job wants \d+ MB .*, and a container of this cluster has at most 3072")
-
-    def test_a_job_that_fails_says_why(self):
-        job = self.write("runaway.toml", job_toml("rows.csv", **JOB | {
-            "finetune": {"epochs": 5, "batch": 10, "learning_rate": 1e6, "optimizer": "sgd"}}))
-        process, name = self.start_on_yarn(job=job)
-        code, _, messages = self.finish(process)
-        local, _, told = self.finish(self.start_program("train", job, "--quiet"))
-        self.assertEqual((code, messages.splitlines()[-1]), (local, told.splitlines()[-1]))
-        self.assertIn("the end of the log of container_", messages)
-        self.assertEqual(self.application(name)["finalStatus"], "FAILED")
-        self.assertIn("wanted a finite number", self.application(name)["diagnostics"])
-        self.assert_gone(name)
 
     def test_stopped_and_gone_on_with_here(self):
         process, name = self.start_on_yarn()
