@@ -25,8 +25,8 @@ PATIENCE = 180  # seconds: several Java programs start on a machine that may be 
 
 JOB = dict(
     model={"kind": "dbn", "hidden": [64, 32]},
-    pretrain={"epochs": 60, "batch": 10},
-    finetune={"epochs": 150, "batch": 10},
+    pretrain={"epochs": 150, "batch": 10},
+    finetune={"epochs": 500, "batch": 10},
     reduce={"replicas": 4, "local_steps": 3},
     output={"checkpoint_seconds": 0},
     engine={"memory": 384})
