@@ -128,8 +128,9 @@ def main():
         print("\n| one of 2 workers, 16 replicas | seconds | backups |\n|---|---|---|")
         whole, _ = seconds_of_training(program, folder, 0, True)
         print(f"| at full speed | {whole:.1f} | |", flush=True)
+        print(f"| at half speed, its 8 replicas waited for: twice that | {2 * whole:.1f} | |")
         waited, _ = seconds_of_training(program, folder, 0.2, False, WAITED_FOR)
-        print(f"| stopped for half of every 0.2 s, its share in one unit (waited for) | {waited:.1f} | |", flush=True)
+        print(f"| stopped for half of every 0.2 s, its share in one unit (2 replicas) | {waited:.1f} | |", flush=True)
         for period in (0.2, 6):
             for backups in (False, True):
                 took, issued = seconds_of_training(program, folder, period, backups)
