@@ -30,6 +30,19 @@ Bytes args_of(const Job& job, const Prepared& prepared) {
   return std::move(args).take();
 }
 
+// A Program points into what it is made from.
+template <class Program, class... Args>
+std::shared_ptr<const Program> with(std::shared_ptr<void> owner, Args&&... args) {
+  struct Both {
+    explicit Both(std::shared_ptr<void> of, Args&&... args)
+        : owner(std::move(of)), program(std::forward<Args>(args)...) {}
+    std::shared_ptr<void> owner;
+    Program program;
+  };
+  auto both = std::make_shared<Both>(std::move(owner), std::forward<Args>(args)...);
+  return {both, &both->program};
+}
+
 }  // namespace
 
 training::NetworkJob network_job(const Job& job, const Prepared& prepared) {
@@ -115,19 +128,6 @@ StageProgram Stages::make_fit(const Bytes& args) {
   const auto files = files_of(job);
   return {.program = std::make_shared<training::FitProgram>(fit_program(job, *files, which)),
           .identity = identity_of_fit(*files, which)};
-}
-
-// A Program points into what it is made from.
-template <class Program, class... Args>
-std::shared_ptr<const Program> with(std::shared_ptr<void> owner, Args&&... args) {
-  struct Both {
-    explicit Both(std::shared_ptr<void> of, Args&&... args)
-        : owner(std::move(of)), program(std::forward<Args>(args)...) {}
-    std::shared_ptr<void> owner;
-    Program program;
-  };
-  auto both = std::make_shared<Both>(std::move(owner), std::forward<Args>(args)...);
-  return {both, &both->program};
 }
 
 StageProgram Stages::make_nonzeros(const Bytes& args) {

@@ -1,6 +1,7 @@
 // A worker's connection has four kinds of threads: the caller's reads what the coordinator says;
 // a loader pulls states; the lanes of cluster::Worker say what they did, and deliver; a heart
-// beats.
+// beats. One file, because these threads share the connection's locks and state, and who may touch
+// what can only be checked side by side.
 #include "superstep/cluster/transport/client.h"
 
 #include <grpcpp/generic/generic_stub.h>
