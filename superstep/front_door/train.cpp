@@ -140,8 +140,8 @@ struct Run {
   }
 };
 
-TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
-                     const TrainOptions& options) {
+TrainResult train_in(Run& run, std::unique_ptr<engines::Engine>& engine,
+                     const MakeEngine& make_engine, Job& job, const TrainOptions& options) {
   std::optional<RunFolder>& folder = run.folder;
   const auto started = std::chrono::steady_clock::now();
   job.numerics.use();
@@ -149,7 +149,7 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
   // A run that goes on is claimed before anything else, a new one once nothing can be wrong with
   // it.
   if (options.resume) run.open(job, true);
-  const std::unique_ptr<engines::Engine> engine = make_engine(folder ? folder->attempt() : 1);
+  engine = make_engine(folder ? folder->attempt() : 1);
   // Workers look for it there: before they are needed.
   if (folder) run.write_address(*engine);
   const RunStage run_stage = [&](const reduce::Program& stage_program, const cluster::Stage& stage,
@@ -239,11 +239,13 @@ TrainResult train_in(Run& run, const MakeEngine& make_engine, Job& job,
 }  // namespace
 
 TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions& options) {
+  // Outlives the run: workers are let go once all is written, or somebody would replace them.
+  std::unique_ptr<engines::Engine> engine;
   Run run;
   try {
     TrainResult result;
     try {
-      result = train_in(run, make_engine, job, options);
+      result = train_in(run, engine, make_engine, job, options);
     } catch (const Stopped&) {
       if (!run.folder) run.open(job, /*resume=*/false);
       run.write_job(job);
