@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "superstep/base/heap.h"
 #include "superstep/cluster/coordinator.h"
 #include "superstep/cluster/transport/client.h"
 #include "superstep/cluster/transport/server.h"
@@ -238,6 +239,7 @@ void run(int64_t megabytes) {
 }  // namespace superstep::cluster
 
 int main(int argc, char** argv) {
+  superstep::keep_freed_memory();
   superstep::cluster::run(argc > 1 ? std::stoll(argv[1]) : 100);
   return 0;
 }

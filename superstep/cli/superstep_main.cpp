@@ -3,7 +3,6 @@
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage or config, 75 stopped and resumable.
 
-#include <malloc.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <functional>
 #include <iostream>
 
+#include "superstep/base/heap.h"
 #include "superstep/base/log.h"
 #include "superstep/cli/cluster_verbs.h"
 #include "superstep/cli/signals.h"
@@ -35,16 +35,6 @@ report::ProgressStyle progress_style() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) style.width = size.ws_col;
   return style;
-}
-
-// Tensors of some MB live for a superstep and go. glibc soon takes them from its heap, where what
-// outlives them leaves holes: 2.5 times the memory on MNIST, and no faster. A fixed threshold gives
-// each a mapping of its own.
-void keep_large_blocks_off_the_heap() {
-#ifdef M_MMAP_THRESHOLD  // glibc
-  constexpr int kLarge = 1 << 20;
-  mallopt(M_MMAP_THRESHOLD, kLarge);
-#endif
 }
 
 // How this program is started again: bin/superstep of a package says so (launcher_main.cpp), since
@@ -158,7 +148,7 @@ void check_verb(const CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  keep_large_blocks_off_the_heap();
+  keep_freed_memory();
   CLI::App app{
       "Superstep trains deep networks where the data are: one command, the same model to the byte\n"
       "on any number of workers."};
