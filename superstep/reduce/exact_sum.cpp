@@ -1,6 +1,7 @@
 #include "superstep/reduce/exact_sum.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 
@@ -14,6 +15,7 @@ constexpr int kMaxLog2Limit = 60;
 constexpr int64_t kMaxWeight = int64_t{1} << 29;  // double(float) * w is exact below it
 constexpr int64_t kMaxPlannedWeight = int64_t{1} << 62;
 constexpr std::string_view kWhat = "exact sum";
+constexpr size_t kPiece = 512;  // elements whose sums stay in the cache of a core
 
 // Adding 1.5 * 2^52 to x, |x| <= 2^51, leaves round_to_even(x) in the low bits of the double.
 constexpr double kRounder = 0x1.8p52;
@@ -131,7 +133,7 @@ void ExactSum::reset(int64_t planned_weight, int64_t units) {
     scales_[t] = 62 - rule.log2_limit - ceil_log2(most);
   }
   settled_ = false;
-  taken_weight_ = 0;
+  takes_ = 0;
 }
 
 double ExactSum::factor(int tensor, int64_t weight) const {
@@ -149,9 +151,11 @@ bool ExactSum::try_take(ParamSet& update, int64_t weight) {
   SUPERSTEP_ASSERT(same_tensors(spec_.layout, update.shared_layout()));
   SUPERSTEP_ASSERT(weight >= 0 && weight < kMaxWeight);
   if (weight > 0) {
-    if (settled_ || taken_weight_ > 0) return false;
-    std::swap(taken_, update);
-    taken_weight_ = weight;
+    const size_t most = units_ <= static_cast<int64_t>(kMostTaken) ? kMostTaken : 1;
+    if (settled_ || takes_ == most) return false;
+    Taken& taken = taken_[takes_++];
+    std::swap(taken.update, update);
+    taken.weight = weight;
   }
   add_weight(weight);
   return true;
@@ -161,15 +165,19 @@ void ExactSum::settle() {
   if (settled_) return;
   settled_ = true;
   if (sums_.empty()) sums_.resize(spec_.layout->flat_size());
-  for (int t = 0; t < spec_.layout->size(); ++t) {
-    int64_t* sums = sums_.data() + spec_.layout->offset(t);
-    const size_t n = count_of(*spec_.layout, t);
-    if (taken_weight_ == 0)
-      std::fill_n(sums, n, 0);
-    else
-      store_products(taken_.values(t).data(), factor(t, taken_weight_), sums, n);
+  for (int t = 0; t < spec_.layout->size(); ++t)
+    sum_products(t, 0, {sums_.data() + spec_.layout->offset(t), count_of(*spec_.layout, t)});
+  takes_ = 0;
+}
+
+// sums = the taken updates' elements of a tensor, from `first` on.
+void ExactSum::sum_products(int tensor, size_t first, std::span<int64_t> sums) const {
+  if (takes_ == 0) std::ranges::fill(sums, 0);
+  for (const Taken& taken : this->taken()) {
+    const float* values = taken.update.values(tensor).data() + first;
+    const auto work = &taken == taken_.data() ? store_products : add_products;
+    work(values, factor(tensor, taken.weight), sums.data(), sums.size());
   }
-  taken_weight_ = 0;
 }
 
 void ExactSum::add_range(const ParamSet& update, int64_t weight, size_t begin, size_t end) {
@@ -221,11 +229,16 @@ void ExactSum::values(int tensor, std::span<double> out, size_t first) const {
   if (settled_)
     divide(sums_.data() + spec_.layout->offset(tensor) + first, unit, divisor, out.data(),
            out.size());
-  else if (taken_weight_ > 0)
-    divide_products(taken_.values(tensor).data() + first, factor(tensor, taken_weight_), unit,
-                    divisor, out.data(), out.size());
+  else if (takes_ == 1)
+    divide_products(taken_[0].update.values(tensor).data() + first,
+                    factor(tensor, taken_[0].weight), unit, divisor, out.data(), out.size());
   else
-    std::ranges::fill(out, 0.0);
+    for (size_t begin = 0; begin < out.size(); begin += kPiece) {
+      std::array<int64_t, kPiece> sums;
+      const size_t n = std::min(kPiece, out.size() - begin);
+      sum_products(tensor, first + begin, std::span(sums).first(n));
+      divide(sums.data(), unit, divisor, out.data() + begin, n);
+    }
 }
 
 std::span<const int64_t> ExactSum::integers() const {

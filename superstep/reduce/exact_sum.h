@@ -21,6 +21,7 @@
 // integers once another comes. No number depends on which way it went.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -71,9 +72,10 @@ class ExactSum {
   /// nothing but a count, whatever the elements are. More updates or rows than planned: an
   /// assertion.
   void add(const ParamSet& update, int64_t weight);
-  /// Adds an update where that takes no arithmetic, by exchanging memory: the first one of an empty
-  /// sum. `update` then holds what the memory last held, of the same layout or of none. False, and
-  /// nothing done, where the sum holds integers or another update.
+  /// Adds an update without arithmetic, by exchanging memory: all of a sum of few units (their
+  /// values are added when they are asked for, by whoever asks), else the first one. `update` then
+  /// holds what the memory last held, of the same layout or of none. False, and nothing done, where
+  /// the sum holds integers or as many updates as it takes.
   [[nodiscard]] bool try_take(ParamSet& update, int64_t weight);
   /// From now on the sum is held as integers, which what follows down to add_weight() needs.
   void settle();
@@ -108,14 +110,23 @@ class ExactSum {
                              std::string_view bytes);
 
  private:
+  /// An update that is not in the integers; of weight 0, memory alone.
+  struct Taken {
+    ParamSet update;
+    int64_t weight = 0;
+  };
+  static constexpr size_t kMostTaken = 4;  // two of them are as large as the integers
+
   [[nodiscard]] double factor(int tensor, int64_t weight) const;
+  void sum_products(int tensor, size_t first, std::span<int64_t> sums) const;
+  [[nodiscard]] std::span<const Taken> taken() const { return std::span(taken_).first(takes_); }
 
   UpdateSpec spec_;
   std::vector<int> scales_;
   AlignedVector<int64_t> sums_;  // of what lies between tensors always 0
   bool settled_ = false;         // sums_ holds the sum; else it is left over from an earlier one
-  ParamSet taken_;               // the only update there is, or memory
-  int64_t taken_weight_ = 0;     // 0: none
+  std::array<Taken, kMostTaken> taken_;
+  size_t takes_ = 0;  // how many of taken_ are in the sum
   int64_t planned_weight_ = 0, units_ = 0;
   int64_t weight_ = 0, count_ = 0;
 };

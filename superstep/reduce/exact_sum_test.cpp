@@ -275,6 +275,32 @@ TEST(ExactSum, TakesTheFirstUpdateThatWeighsSomethingAndAddsTheRest) {
   EXPECT_EQ(taken.count(), 5);
 }
 
+TEST(ExactSum, TakesAllUpdatesOfAFewUnits) {
+  UpdateSpec spec = UpdateSpec::means(
+      std::make_shared<const ParamLayout>(std::vector<ParamSpec>{{"w", {13, 100}}, {"n", {3}}}));
+  spec.rules[1].combine = Combine::kSum;
+  for (const int count : {2, 3, 4}) {
+    Updates updates(count, spec);
+    const auto units = static_cast<size_t>(count);
+    ExactSum added(spec, updates.planned, count), taken(spec, updates.planned, count);
+    for (size_t i = 0; i < units; ++i) added.add(updates.sets[i], updates.weights[i]);
+    // In another order: a sum does not know it.
+    for (size_t i = units; i-- > 0;)
+      ASSERT_TRUE(taken.try_take(updates.sets[i], updates.weights[i])) << units << ", " << i;
+    for (int t = 0; t < 2; ++t) {
+      const auto size = static_cast<size_t>(spec.layout->spec(t).shape.count());
+      for (const size_t first : {size_t{0}, size / 2}) {
+        std::vector<double> wanted(size - first), got(size - first);
+        added.values(t, wanted, first);
+        taken.values(t, got, first);
+        EXPECT_EQ(wanted, got) << units << " units, tensor " << t << " from " << first;
+      }
+    }
+    taken.settle();
+    EXPECT_EQ(added.to_bytes(), taken.to_bytes());
+  }
+}
+
 TEST(ExactSum, GivesTheMemoryOfTheUpdateBeforeForTheOneItTakes) {
   const UpdateSpec spec = mean_and_sum();
   ExactSum sum(spec, 1, 1);
