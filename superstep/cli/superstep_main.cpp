@@ -20,6 +20,7 @@
 #include "superstep/cli/training_view.h"
 #include "superstep/cli/yarn_verbs.h"
 #include "superstep/front_door/properties_job.h"
+#include "superstep/front_door/runs.h"
 #include "superstep/io/file.h"
 #include "superstep/superstep.h"
 
@@ -63,11 +64,12 @@ void set_options(Job& job, const TrainArguments& arguments, bool workers_given) 
 
 void load_job(Job& job, const TrainArguments& arguments, bool workers_given) {
   const std::filesystem::path target(arguments.target);
-  if (io::exists((target / "job.toml").string())) {
+  if (const std::string run = front_door::find_run(arguments.target); !run.empty()) {
     if (!arguments.resume)
-      throw ConfigError("{}: this is a run; add --resume to go on with it", arguments.target);
-    job.load((target / "job.toml").string());
-    job.set(fmt::format("output.dir={}", arguments.target));
+      throw ConfigError("{}: {} is a run; add --resume to go on with it", arguments.target,
+                        run == arguments.target ? "this" : run);
+    job.load((std::filesystem::path(run) / front_door::kJobFile).string());
+    job.set(fmt::format("output.dir={}", run));
   } else if (target.extension() == ".toml" || is_properties(arguments.target)) {
     // Where paths of 2014 lie depends on the engine.
     if (is_properties(arguments.target)) set_options(job, arguments, workers_given);
