@@ -1,7 +1,7 @@
-"""The deep-belief network of examples/mnist, whole: MNIST on HDFS, three containers, the sha256 of the local run.
+"""MNIST on YARN (nightly): the deep-belief network of examples/mnist, whole, with the sha256 of the local run, about
+half an hour on two cores; and a job of 2014 on two digits.
 
-About half an hour on two cores (nightly). SUPERSTEP_DATA names the folder that holds mnist; SUPERSTEP_MNIST_EPOCHS
-shortens the finetuning, to try the test itself.
+SUPERSTEP_DATA names the folder that holds mnist; SUPERSTEP_MNIST_EPOCHS shortens the finetuning, to try the test itself.
 """
 
 import json
@@ -9,8 +9,8 @@ import os
 import unittest
 from pathlib import Path
 
-import yarn_test
-from cluster import Hdfs
+from cluster import Hdfs  # first: it names the folder of the next two
+import properties_test
 from support import end_line, sha256
 from yarn_test import PATIENCE, SOURCE, YarnTest, processes, setUpModule  # noqa: F401  unittest calls setUpModule
 
@@ -21,15 +21,42 @@ HOURS = 2
 
 
 class MnistOnYarn(YarnTest):
-    def test_the_whole_network_has_the_bytes_of_the_local_run(self):
+    def setUp(self):
+        super().setUp()
         if not (DATA / "mnist").is_dir():
             self.skipTest(f"no folder {DATA / 'mnist'}: set SUPERSTEP_DATA")
+
+    def test_a_job_of_2014_with_relative_paths(self):
+        """They are below the user's home on HDFS."""
+        hdfs = Hdfs()
+        self.addCleanup(hdfs.remove, f"/user/root{hdfs.folder}")
+        rows = properties_test.two_digits()[::8]
+        text = properties_test.metronome(rows)
+        half = text.index("\n", len(text) // 2) + 1
+        for name, part in (("part-0", text[:half]), ("part-1", text[half:])):
+            hdfs.put(f"/user/root{hdfs.folder}/in/{name}", part.encode())
+        folder = hdfs.folder.lstrip("/")
+        job = self.write("job.properties", properties_test.JOB.format(
+            rows=f"{folder}/in", model="", inputs=784, hidden="64,32", passes=1).replace("file://", f"{folder}/model"))
+        process = self.start_program("train", job, "--engine", "yarn", "--set", f"engine.staging=file://{self.folder}/staging")
+        process.wait(PATIENCE)
+        code, _, messages = self.finish(process)
+        self.assertEqual(code, 0, messages)
+        self.assertIn(properties_test.IGNORED, messages)
+        score = self.start_program("score", job)
+        code, out, messages = self.finish(score)
+        self.assertEqual(code, 0, messages)
+        cells, f1 = properties_test.old_lines(out)
+        self.assertEqual(sum(cells.values()), len(rows))
+        self.assertGreater(f1, 0.97)
+
+    def test_the_whole_network_has_the_bytes_of_the_local_run(self):
         hdfs = Hdfs()
         for file in (DATA / "mnist").glob("*-ubyte.gz"):
             hdfs.put(f"{hdfs.folder}/mnist/{file.name}", file.read_bytes())
         self.addCleanup(hdfs.remove, hdfs.folder)
         epochs = ("--set", f"finetune.epochs={EPOCHS}")
-        process, name = self.start_on_yarn("--set", f"data.dir=hdfs://{hdfs.folder}/mnist", "--set", "engine.memory=1500",
+        process, name = self.start_on_yarn("--set", f"data.dir=hdfs://{hdfs.folder}/mnist", "--set", "engine.memory=900",
                                            *epochs, job=JOB)
         self.wait_for_steps(20, process)
         self.assertEqual({k: len(v) for k, v in processes(name).items()}, {"master": 1, "coordinator": 1, "worker": 3})
