@@ -341,16 +341,20 @@ final class Client {
     said.put("page", report.getTrackingUrl());
     said.put("diagnostics", report.getDiagnostics());
     if (report.getYarnApplicationState() == YarnApplicationState.RUNNING) {
-      try {
-        said.put("run", Json.parse(get(report.getTrackingUrl() + "status.json", null)));
-      } catch (IOException | RuntimeException error) {
-        // There is none before the first superstep.
+      for (String[] page : new String[][] {{"containers", Containers.COUNTS_FILE}, {"run", "status.json"}}) {
+        try {
+          said.put(page[0], Json.parse(get(report.getTrackingUrl() + page[1], null)));
+        } catch (IOException | RuntimeException error) {
+          // No master yet, or no superstep.
+        }
       }
     }
     if (json) {
       out.println(Json.write(said));
       return 0;
     }
+    Object containers = said.remove("containers");
+    if (containers != null) said.put("containers", new Counts(Json.write(containers)).text());
     Object run = said.remove("run");
     if (run instanceof Map) {
       said.put("run", ((Map<?, ?>) run).get("run"));

@@ -22,6 +22,7 @@ final class Containers {
 
   static final String ADDRESS_FILE = "coordinator";
   static final String LAST_WORD_FILE = "last.json";
+  static final String COUNTS_FILE = "containers.json";
 
   private Containers() {}
 

@@ -91,6 +91,7 @@ final class Master {
   private final Deque<ContainerRequest> requests = new ArrayDeque<>();
   private final Map<ContainerId, Container> granted = new HashMap<>();
   private final Set<String> lostNodes = new HashSet<>();
+  private final Counts counts;
   private Coordinator coordinator;
   private String address;
   private String lastWord;
@@ -111,6 +112,7 @@ final class Master {
     // Now, so that a worker can be replaced while the file system is away.
     files = Staging.resources(conf, environment);
     tokens = tokens();
+    counts = new Counts(attempt > 1 ? read(Containers.COUNTS_FILE) : "");
   }
 
   static int run() throws Exception {
@@ -122,7 +124,7 @@ final class Master {
   private int work() throws Exception {
     StatusServer pages =
         new StatusServer(
-            conf, InetAddress.getByName(host), events, job.path("run"), credentials, this::summary);
+            conf, InetAddress.getByName(host), events, job.path("run"), credentials, this::summary, this::counts);
     resources.init(conf);
     resources.start();
     nodes.init(conf);
@@ -170,6 +172,7 @@ final class Master {
         status = FinalApplicationStatus.KILLED;
         text = "stopped as asked; go on with: superstep train " + job.text("run") + " --resume";
       }
+      text += "\nContainers: " + counts.text();
     }
     writer.submit(() -> write(Containers.LAST_WORD_FILE, word)).get();
     writer.shutdown();
@@ -218,10 +221,9 @@ final class Master {
   /** The port of the coordinator before, which workers dial, if it is free here; else any. */
   private int freePort() {
     if (address.isEmpty()) return 0;
-    int port = Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
-    try (ServerSocket probe = new ServerSocket(port)) {
+    try (ServerSocket probe = new ServerSocket(Integer.parseInt(address.substring(address.lastIndexOf(':') + 1)))) {
       return probe.getLocalPort();
-    } catch (IOException error) {
+    } catch (IOException | IllegalArgumentException error) {  // taken, or cut short by the death of its writer
       return 0;
     }
   }
@@ -303,7 +305,9 @@ final class Master {
     ContainerRequest answered = answered(node);
     if (answered != null) resources.removeContainerRequest(answered);
     granted.put(id, container);
+    counts.granted();
     if (workers.grant(id, node)) {
+      writeCounts();
       nodes.startContainerAsync(container, launch());
     } else {
       release(id);
@@ -325,6 +329,8 @@ final class Master {
   private void release(ContainerId id) {
     granted.remove(id);
     resources.releaseAssignedContainer(id);
+    counts.ended(End.Kind.RELEASED);
+    writeCounts();
   }
 
   private ContainerLaunchContext launch() {
@@ -367,6 +373,8 @@ final class Master {
     // What was granted: a cluster rounds up.
     long memory = container == null ? job.number("memory") : container.getResource().getMemorySize();
     End end = End.of(status, diagnostics, memory, gone);
+    counts.ended(end.kind);
+    writeCounts();
     note("worker " + worker.name + " on " + worker.host + ": " + end.text + "; another is asked for");
     boolean ownFault =
         end.kind == End.Kind.FAILED || end.kind == End.Kind.MEMORY || end.kind == End.Kind.DONE;
@@ -402,6 +410,12 @@ final class Master {
     }
   }
 
+  private void writeCounts() {
+    if (writer.isShutdown()) return;  // the last word is written
+    String now = counts.json();
+    writer.submit(() -> write(Containers.COUNTS_FILE, now));
+  }
+
   /** "" where there is no such file. */
   private String read(String name) throws IOException {
     Path path = new Path(staging, name);
@@ -430,6 +444,10 @@ final class Master {
     event.put("kind", "error");
     event.put("message", message);
     return event;
+  }
+
+  private synchronized String counts() {
+    return counts.json();
   }
 
   private synchronized String summary() {
