@@ -1,6 +1,7 @@
 """The YARN application against the real daemons of tools/hadoop: the same bytes as on one thread, whatever is
 killed, and no process left. One cluster serves all tests; one that runs already is used, and left running."""
 
+import hashlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests/command"))
 import support
+from cluster import Hdfs
 from support import CommandTest, end_line, job_toml, metrics_lines, sha256
 
 HADOOP = SOURCE / "tools/hadoop/hadoop"
@@ -114,6 +116,39 @@ class YarnTest(CommandTest):
         found = self.wait_for(lambda: re.search(r"application_\d+_\d+", self.messages(process)), "an application",
                               process)
         return process, found.group()
+
+    def start_detached(self, job, run, *arguments):
+        """Starts a job that is not followed, and ended with the test; returns its application's id."""
+        code, out, messages = self.finish(self.start_program(
+            "train", job, "--engine", "yarn", "--detach", "--set", f"output.dir={self.folder / run}", "--set",
+            f"engine.staging=file://{STAGING}", *arguments))
+        self.assertEqual(code, 0, messages)
+        self.addCleanup(self.end_application, out.strip())
+        return out.strip()
+
+    def end_application(self, name):
+        if self.application(name)["state"] not in ("FINISHED", "FAILED", "KILLED"):
+            code, _, messages = self.finish(self.start_program("kill", name, "--now"))
+            self.assertEqual(code, 0, messages)
+        self.assert_gone(name)
+
+    def status(self, name):
+        code, out, messages = self.finish(self.start_program("status", name, "--json"))
+        self.assertEqual(code, 0, messages)
+        return json.loads(out)
+
+    def stopped(self, *names):
+        """Daemons that do not answer, until they are continued; and at the latest at the test's end."""
+        pids = [int(subprocess.run([HADOOP, "pid", name], check=True, capture_output=True).stdout) for name in names]
+
+        def go_on():
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+        self.addCleanup(go_on)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        return go_on
 
     def start_program(self, *arguments):
         was, support.SUPERSTEP = support.SUPERSTEP, str(PROGRAM)
@@ -232,6 +267,50 @@ class Yarn(YarnTest):
         self.assertIn("wanted a finite number", self.application(name)["diagnostics"])
         self.assert_gone(name)
 
+    def test_a_stopped_coordinator_that_goes_on_when_another_has_taken_over_disturbs_nobody(self):
+        process, name = self.start_on_yarn()
+        self.wait_for_steps(30, process)
+        ((first,), (master,)) = (processes(name)[kind] for kind in ("coordinator", "master"))
+        os.kill(first, signal.SIGSTOP)
+        os.kill(master, signal.SIGKILL)
+        self.wait_for(lambda: set(processes(name)["coordinator"]) - {first}, "another coordinator", process)
+        self.wait_for_steps(len(metrics_lines(self.run_folder)) + 5, process)
+        self.assertIn(first, processes(name)["coordinator"])
+        os.kill(first, signal.SIGCONT)
+        self.wait_for(lambda: first not in processes(name)["coordinator"], "the end of the first", process)
+        self.assert_succeeded(process, name)
+
+    def test_a_full_queue_gives_one_container_now_and_the_others_late(self):
+        # The queue has 2304 MB: two masters of 768 MB and two workers of 384.
+        endless = ("--set", "finetune.epochs=1000000", "--set", "engine.queue=narrow")
+        other = self.start_detached(self.job, "other", *endless, "--workers", 1)
+        self.wait_for(lambda: processes(other)["worker"], "the other's worker")
+        process, name = self.start_on_yarn("--set", "engine.queue=narrow")
+        self.wait_for_steps(20, process)
+        self.assertEqual(len(processes(name)["worker"]), 1)
+        self.end_application(other)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
+        messages = self.assert_succeeded(process, name)
+        self.assertIn("waits for a container in queue root.narrow", messages)
+        self.assertRegex(self.application(name)["diagnostics"], r"Containers: 3 granted")
+
+    def test_containers_that_have_nothing_to_do_are_given_back_and_counted(self):
+        # Until the data are read nobody knows that six are too many for four replicas.
+        hdfs = Hdfs()
+        self.addCleanup(hdfs.remove, hdfs.folder)
+        hdfs.put(f"{hdfs.folder}/rows.csv", (self.folder / "rows.csv").read_bytes())
+        go_on = self.stopped("dn1", "dn2")
+        process, name = self.start_on_yarn("--set", f"data.train=hdfs://{hdfs.folder}/rows.csv", workers=6)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 6, "six workers", process)
+        go_on()
+        self.wait_for_steps(20, process)
+        self.assertEqual(self.status(name)["containers"] | {"done": 0},
+                         dict.fromkeys(("done", "failed", "killed", "memory", "preempted", "node_lost", "disk"), 0) |
+                         {"granted": 6, "released": 2})
+        messages = self.assert_succeeded(process, name)
+        self.assertEqual(messages.count("has nothing to do and is given back"), 2)
+        self.assertIn("Containers: 6 granted, 2 given back", self.application(name)["diagnostics"])
+
 
 class YarnNightly(YarnTest):
     """What takes longer: lost nodes, a restart, memory, the other commands."""
@@ -278,6 +357,73 @@ class YarnNightly(YarnTest):
         messages = self.assert_succeeded(process, name)
         self.assertIn("it was killed for using more than its 64 MB of memory (engine.memory); another is asked for",
                       messages)
+
+    def test_two_attempts_at_once(self):
+        # The node's daemon is gone, so that nobody ends the first attempt when the second has begun.
+        longer = ("--set", "finetune.epochs=1500")
+        process, name = self.start_on_yarn(*longer)
+        self.wait_for_steps(30, process)
+        ((first,), (master,)) = (processes(name)[kind] for kind in ("coordinator", "master"))
+        node = node_of(master)
+        self.addCleanup(self.hadoop, "start", node)
+        self.hadoop("kill", node)
+        for pid in (master, first):
+            os.kill(pid, signal.SIGSTOP)
+        self.wait_for(lambda: set(processes(name)["coordinator"]) - {first}, "another coordinator", process)
+        self.wait_for_steps(len(metrics_lines(self.run_folder)) + 5, process)
+        self.assertLessEqual({master, first}, set(sum(processes(name).values(), [])))
+        for pid in (first, master):
+            os.kill(pid, signal.SIGCONT)
+        self.wait_for(lambda: not {master, first} & set(sum(processes(name).values(), [])), "the end of the first", process)
+        self.assert_succeeded(process, name, *longer)
+
+    def test_the_name_node_is_away_for_20_seconds(self):
+        hdfs = Hdfs()
+        self.addCleanup(hdfs.remove, hdfs.folder)
+        hdfs.put(f"{hdfs.folder}/rows.csv", (self.folder / "rows.csv").read_bytes())
+        longer = ("--set", "finetune.epochs=1500")
+        process, name = self.start_on_yarn(
+            *longer, "--set", f"data.train=hdfs://{hdfs.folder}/rows.csv", "--set", f"output.dir=hdfs://{hdfs.folder}/run",
+            "--set", "output.checkpoint_seconds=2")
+
+        def superstep():
+            try:
+                return json.loads(hdfs.get(f"{hdfs.folder}/run/status.json"))["superstep"]
+            except (OSError, KeyError):
+                return 0
+
+        self.wait_for(lambda: superstep() > 0, "the first status", process)
+        self.hadoop("kill", "nn")
+        self.addCleanup(self.hadoop, "start", "nn")
+        time.sleep(20)
+        self.hadoop("start", "nn")
+        before = superstep()
+        self.wait_for(lambda: superstep() > before, "a status after the NameNode came back", process)
+        code, _, messages = self.finish(process)
+        self.assertEqual(code, 0, messages)
+        model = hdfs.get(f"{hdfs.folder}/run/model.safetensors")
+        self.assertEqual(hashlib.sha256(model).hexdigest(), self.reference(*longer))
+        self.assertNotIn("attempt-2", hdfs.names(f"{hdfs.folder}/run"))
+        self.assert_gone(name)
+        _, logs, _ = self.finish(self.start_program("logs", name))
+        self.assertIn("trying again", logs)
+
+    def test_a_preempted_container_is_told_counted_and_replaced(self):
+        # The two workers (2304 MB) leave no node 1408 MB for the master of the other job, whose queue has a right to 30%.
+        longer = ("--set", "finetune.epochs=1500")
+        process, name = self.start_on_yarn(*longer, "--set", "engine.memory=2304", workers=2)
+        self.wait_for_steps(20, process)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 2, "two workers", process)
+        other = self.start_detached(self.job, "other", "--set", "finetune.epochs=1000000", "--set", "engine.queue=first", "--set",
+                                    "engine.memory=1024", "--workers", 1)
+        self.wait_for(lambda: processes(other)["worker"], "the other's worker")
+        self.assertEqual(len(processes(name)["worker"]), 1)
+        self.assertEqual(self.status(name)["containers"]["preempted"], 1)
+        self.end_application(other)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 2, "two workers again", process)
+        messages = self.assert_succeeded(process, name, *longer)
+        self.assertIn("the cluster took it back for another application (preemption); another is asked for", messages)
+        self.assertIn("Containers: 3 granted, 1 preempted", self.application(name)["diagnostics"])
 
     def test_stopped_and_gone_on_with_here(self):
         process, name = self.start_on_yarn()
