@@ -30,7 +30,8 @@ std::string this_user() {
 
 Login login_from_environment() {
   Login login{.token = environment("SUPERSTEP_HDFS_TOKEN"),
-              .user = environment("HADOOP_USER_NAME")};
+              .user = environment("HADOOP_USER_NAME"),
+              .token_file = {}};
   if (const std::string file = environment("HADOOP_TOKEN_FILE_LOCATION");
       login.token.empty() && !file.empty()) {
     login.token_file = file;

@@ -29,7 +29,7 @@ namespace superstep::io::hdfs {
 struct Login {
   std::string token;  // in its form for URLs
   std::string user;
-  std::string token_file;  // where it is from: whoever renews it writes it there
+  std::string token_file = {};  // where it is from: whoever renews it writes it there
 };
 /// $SUPERSTEP_HDFS_TOKEN, else the token of HDFS in the file $HADOOP_TOKEN_FILE_LOCATION;
 /// $HADOOP_USER_NAME, else the user of this process.
