@@ -426,15 +426,13 @@ class YarnNightly(YarnTest):
     def test_a_preempted_container_is_told_counted_and_replaced(self):
         # With its master (3072 MB) and two workers (2688) the job has all but 768 MB of the cluster. The other's queue has a
         # right to 30%, and its master wants 1408.
-        longer = ("--set", "finetune.epochs=1500")
+        longer = ("--set", "finetune.epochs=4000")
         process, name = self.start_on_yarn(*longer, "--set", "engine.memory=2688", workers=2)
         self.wait_for_steps(20, process)
         self.wait_for(lambda: len(processes(name)["worker"]) == 2, "two workers", process)
         other = self.start_detached(self.job, "other", "--set", "finetune.epochs=1000000", "--set", "engine.queue=first", "--set",
                                     "engine.memory=1024", "--workers", 1)
-        self.wait_for(lambda: processes(other)["worker"], "the other's worker")
-        # One of the two, or first one and then the other.
-        self.wait_for(lambda: len(processes(name)["worker"]) < 2, "a loss", process)
+        self.wait_for(lambda: "(preemption); another is asked for" in self.messages(process), "a preemption", process)
         self.assertGreaterEqual(self.status(name)["containers"]["preempted"], 1)
         self.end_application(other)
         self.wait_for(lambda: len(processes(name)["worker"]) == 2, "two workers again", process)
