@@ -30,9 +30,7 @@ TEST_F(Tokens, AreLaidOverOnesOwnForTheOwnerOnly) {
   EXPECT_EQ(std::filesystem::status(own).permissions(), perms::owner_read | perms::owner_write);
 }
 
-TEST_F(Tokens, WithoutTheVariableThereIsNothingToDo) {
-  EXPECT_FALSE(carry_tokens().joinable());
-}
+TEST_F(Tokens, WithoutTheVariableThereIsNothingToDo) { EXPECT_FALSE(carry_tokens().joinable()); }
 
 TEST_F(Tokens, AnotherTextIsRefused) {
   setenv("HADOOP_TOKEN_FILE_LOCATION", path("own").c_str(), 1);

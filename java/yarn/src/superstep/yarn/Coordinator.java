@@ -20,7 +20,10 @@ final class Coordinator {
   private final OutputStream input;
   private final Deque<String> messages = new ArrayDeque<>();
 
-  /** `tokens`: the file of its tokens, null: as they are. `line` hears what it says, on one thread; `ended` its exit code, after its last line. */
+  /**
+   * `tokens`: the file of its tokens; null: that of this process. `line` hears what it says, on one
+   * thread; `ended` its exit code, after its last line.
+   */
   Coordinator(List<String> command, String credentials, File tokens, Consumer<String> line, IntConsumer ended)
       throws IOException {
     ProcessBuilder builder = new ProcessBuilder(command);
