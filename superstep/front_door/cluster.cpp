@@ -9,6 +9,7 @@
 #include "superstep/front_door/pipe.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/front_door/stages.h"
+#include "superstep/front_door/tokens.h"
 #include "superstep/front_door/train_on.h"
 #include "superstep/io/file.h"
 
@@ -54,6 +55,7 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options) {
 
 void work(const WorkOptions& options) {
   std::string reason;
+  const std::jthread tokens = front_door::carry_tokens();
   front_door::Stages stages;
   const transport::WorkEnd end = transport::work(
       {.coordinator = options.coordinator,

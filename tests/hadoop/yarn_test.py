@@ -1,6 +1,7 @@
 """The YARN application against the real daemons of tools/hadoop: the same bytes as on one thread, whatever is
 killed, and no process left. One cluster serves all tests; one that runs already is used, and left running."""
 
+import hashlib
 import json
 import os
 import re
@@ -17,7 +18,9 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(SOURCE / "tests/command"))
 import support
-from support import CommandTest, end_line, job_toml, metrics_lines, sha256
+from cluster import Hdfs
+from status_test import CHROMIUM
+from support import CommandTest, end_line, job_toml, metrics_lines, sha256, status_of
 
 HADOOP = SOURCE / "tools/hadoop/hadoop"
 ROOT = Path(os.environ.get("SUPERSTEP_HADOOP", SOURCE / "build/hadoop"))
@@ -113,7 +116,46 @@ class YarnTest(CommandTest):
                                      f"engine.staging=file://{STAGING}", *arguments)
         found = self.wait_for(lambda: re.search(r"application_\d+_\d+", self.messages(process)), "an application",
                               process)
+        # A test that fails leaves none behind: the application outlives the command.
+        self.addCleanup(self.end_application, found.group())
         return process, found.group()
+
+    def start_detached(self, job, run, *arguments):
+        """Starts a job that is not followed, and ended with the test; returns its application's id."""
+        code, out, messages = self.finish(self.start_program(
+            "train", job, "--engine", "yarn", "--detach", "--set", f"output.dir={self.folder / run}", "--set",
+            f"engine.staging=file://{STAGING}", *arguments))
+        self.assertEqual(code, 0, messages)
+        self.addCleanup(self.end_application, out.strip())
+        return out.strip()
+
+    def end_application(self, name):
+        """By the ResourceManager itself, which is sooner done than by a command that starts a Java."""
+        if self.application(name)["state"] in ("FINISHED", "FAILED", "KILLED"):
+            return
+        request = urllib.request.Request(
+            f"{self.manager}/ws/v1/cluster/apps/{name}/state?user.name=root", method="PUT",
+            data=b'{"state": "KILLED"}', headers={"Content-Type": "application/json"})
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10).close()
+        self.assert_gone(name)
+
+    def status(self, name):
+        code, out, messages = self.finish(self.start_program("status", name, "--json"))
+        self.assertEqual(code, 0, messages)
+        return json.loads(out)
+
+    def stopped(self, *names):
+        """Daemons that do not answer, until they are continued; and at the latest at the test's end."""
+        pids = [int(subprocess.run([HADOOP, "pid", name], check=True, capture_output=True).stdout) for name in names]
+
+        def go_on():
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+        self.addCleanup(go_on)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        return go_on
 
     def start_program(self, *arguments):
         was, support.SUPERSTEP = support.SUPERSTEP, str(PROGRAM)
@@ -232,6 +274,58 @@ class Yarn(YarnTest):
         self.assertIn("wanted a finite number", self.application(name)["diagnostics"])
         self.assert_gone(name)
 
+    def test_the_page_through_the_proxy_in_a_browser(self):
+        if not CHROMIUM:
+            self.skipTest("no chromium here to open the page in")
+        process, name = self.start_on_yarn("--set", "pretrain.epochs=3", "--set", "finetune.epochs=1000000")
+        self.wait_for(lambda: (s := status_of(self.run_folder)) and s["phase"] == "finetune" and s["epoch"] > 1, "finetuning", process)
+        address = f"{self.manager}/proxy/{name}/"
+        dom = subprocess.run(
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server",
+             f"--user-data-dir={self.folder / 'browser'}", "--window-size=1000,2400", "--dump-dom", address],
+            check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+        self.assertIn('<strong id="state">running</strong>', dom)
+        # What scripts drew: a canvas in each of the charts.
+        self.assertEqual(len(re.findall(r"<canvas[ >]", dom)), 3)
+        links = {link for link in re.findall(r'(?:href|src)="([^"#]*)"', dom) if link and not link.startswith("data:")}
+        self.assertEqual(links, {"metrics.jsonl", "status.json"})
+        for link in links:
+            self.assertTrue(get(address + link))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(self.finish(process)[0], 75)
+
+    def test_a_full_queue_gives_one_container_now_and_the_others_late(self):
+        # The queue has 2304 MB: two masters of 768 MB and two workers of 384.
+        endless = ("--set", "finetune.epochs=1000000", "--set", "engine.queue=narrow")
+        other = self.start_detached(self.job, "other", *endless, "--workers", 1)
+        self.wait_for(lambda: processes(other)["worker"], "the other's worker")
+        process, name = self.start_on_yarn("--set", "engine.queue=narrow")
+        self.wait_for_steps(20, process)
+        self.assertEqual(len(processes(name)["worker"]), 1)
+        self.end_application(other)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
+        messages = self.assert_succeeded(process, name)
+        self.assertIn("waits for a container in queue root.narrow", messages)
+        self.assertRegex(self.application(name)["diagnostics"], r"Containers: 3 granted")
+
+    def test_containers_that_have_nothing_to_do_are_given_back_and_counted(self):
+        # Until the data are read nobody knows that six are too many for four replicas.
+        hdfs = Hdfs()
+        self.addCleanup(hdfs.remove, hdfs.folder)
+        hdfs.put(f"{hdfs.folder}/rows.csv", (self.folder / "rows.csv").read_bytes())
+        go_on = self.stopped("dn1", "dn2")
+        shorter = ("--set", "pretrain.epochs=20", "--set", "finetune.epochs=300")
+        process, name = self.start_on_yarn(*shorter, "--set", f"data.train=hdfs://{hdfs.folder}/rows.csv", workers=6)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 6, "six workers", process)
+        go_on()
+        self.wait_for_steps(20, process)
+        self.assertEqual(self.status(name)["containers"] | {"done": 0},
+                         dict.fromkeys(("done", "failed", "killed", "memory", "preempted", "node_lost", "disk"), 0) |
+                         {"granted": 6, "released": 2})
+        messages = self.assert_succeeded(process, name, *shorter)
+        self.assertEqual(messages.count("has nothing to do and is given back"), 2)
+        self.assertIn("Containers: 6 granted, 2 given back", self.application(name)["diagnostics"])
+
 
 class YarnNightly(YarnTest):
     """What takes longer: lost nodes, a restart, memory, the other commands."""
@@ -278,6 +372,73 @@ class YarnNightly(YarnTest):
         messages = self.assert_succeeded(process, name)
         self.assertIn("it was killed for using more than its 64 MB of memory (engine.memory); another is asked for",
                       messages)
+
+    def test_two_attempts_at_once(self):
+        # Without its node's daemon, which would end what the first attempt has left.
+        longer = ("--set", "finetune.epochs=1500")
+        process, name = self.start_on_yarn(*longer)
+        self.wait_for_steps(30, process)
+        ((first,), (master,)) = (processes(name)[kind] for kind in ("coordinator", "master"))
+        node = node_of(master)
+        self.addCleanup(self.hadoop, "start", node)
+        self.hadoop("kill", node)
+        for pid in (master, first):
+            os.kill(pid, signal.SIGSTOP)
+        self.wait_for(lambda: set(processes(name)["coordinator"]) - {first}, "another coordinator", process)
+        self.wait_for_steps(len(metrics_lines(self.run_folder)) + 5, process)
+        self.assertLessEqual({master, first}, set(sum(processes(name).values(), [])))
+        for pid in (first, master):
+            os.kill(pid, signal.SIGCONT)
+        self.wait_for(lambda: not {master, first} & set(sum(processes(name).values(), [])), "the end of the first", process)
+        self.assert_succeeded(process, name, *longer)
+
+    def test_the_name_node_is_away_for_20_seconds(self):
+        hdfs = Hdfs()
+        self.addCleanup(hdfs.remove, hdfs.folder)
+        hdfs.put(f"{hdfs.folder}/rows.csv", (self.folder / "rows.csv").read_bytes())
+        longer = ("--set", "finetune.epochs=1500")
+        process, name = self.start_on_yarn(
+            *longer, "--set", f"data.train=hdfs://{hdfs.folder}/rows.csv", "--set", f"output.dir=hdfs://{hdfs.folder}/run",
+            "--set", "output.checkpoint_seconds=2")
+
+        def superstep():
+            try:
+                return json.loads(hdfs.get(f"{hdfs.folder}/run/status.json"))["superstep"]
+            except (OSError, KeyError):
+                return 0
+
+        self.wait_for(lambda: superstep() > 0, "the first status", process)
+        self.hadoop("kill", "nn")
+        self.addCleanup(self.hadoop, "start", "nn")
+        time.sleep(20)
+        self.hadoop("start", "nn")
+        before = superstep()
+        self.wait_for(lambda: superstep() > before, "a status after the NameNode came back", process)
+        code, _, messages = self.finish(process)
+        self.assertEqual(code, 0, messages)
+        model = hdfs.get(f"{hdfs.folder}/run/model.safetensors")
+        self.assertEqual(hashlib.sha256(model).hexdigest(), self.reference(*longer))
+        self.assertNotIn("attempt-2", hdfs.names(f"{hdfs.folder}/run"))
+        self.assert_gone(name)
+        _, logs, _ = self.finish(self.start_program("logs", name))
+        self.assertIn("trying again", logs)
+
+    def test_a_preempted_container_is_told_counted_and_replaced(self):
+        # With its master (3072 MB) and two workers (2688) the job has all but 768 MB of the cluster. The other's queue has a
+        # right to 30%, and its master wants 1408.
+        longer = ("--set", "finetune.epochs=4000")
+        process, name = self.start_on_yarn(*longer, "--set", "engine.memory=2688", workers=2)
+        self.wait_for_steps(20, process)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 2, "two workers", process)
+        other = self.start_detached(self.job, "other", "--set", "finetune.epochs=1000000", "--set", "engine.queue=first", "--set",
+                                    "engine.memory=1024", "--workers", 1)
+        self.wait_for(lambda: "(preemption); another is asked for" in self.messages(process), "a preemption", process)
+        self.assertGreaterEqual(self.status(name)["containers"]["preempted"], 1)
+        self.end_application(other)
+        self.wait_for(lambda: len(processes(name)["worker"]) == 2, "two workers again", process)
+        messages = self.assert_succeeded(process, name, *longer)
+        self.assertIn("the cluster took it back for another application (preemption); another is asked for", messages)
+        self.assertRegex(self.application(name)["diagnostics"], r"Containers: [34] granted, [12] preempted")
 
     def test_stopped_and_gone_on_with_here(self):
         process, name = self.start_on_yarn()

@@ -30,10 +30,13 @@ std::string this_user() {
 
 Login login_from_environment() {
   Login login{.token = environment("SUPERSTEP_HDFS_TOKEN"),
-              .user = environment("HADOOP_USER_NAME")};
+              .user = environment("HADOOP_USER_NAME"),
+              .token_file = {}};
   if (const std::string file = environment("HADOOP_TOKEN_FILE_LOCATION");
-      login.token.empty() && !file.empty())
+      login.token.empty() && !file.empty()) {
+    login.token_file = file;
     login.token = hdfs_token_of(read_file(file), file);
+  }
   if (login.user.empty()) login.user = this_user();
   return login;
 }

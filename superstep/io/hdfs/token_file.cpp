@@ -3,6 +3,8 @@
 #include <cstdint>
 
 #include "superstep/base/error.h"
+#include "superstep/base/log.h"
+#include "superstep/io/file.h"
 
 namespace superstep::io::hdfs {
 namespace {
@@ -82,6 +84,24 @@ std::string hdfs_token_of(std::string_view bytes, const std::string& what) {
     if (is_hdfs) return base64_for_urls(bytes.substr(start, in.at() - start));
   }
   return "";
+}
+
+TokenFile::TokenFile(std::string path, std::string token)
+    : path_(std::move(path)), token_(std::move(token)) {}
+
+std::string TokenFile::token() {
+  if (path_.empty()) return token_;
+  const std::scoped_lock lock(mutex_);
+  std::error_code error;
+  const auto changed = std::filesystem::last_write_time(path_, error);
+  if (error || changed == changed_) return token_;
+  changed_ = changed;
+  try {
+    if (std::string now = hdfs_token_of(read_file(path_), path_); !now.empty()) token_ = now;
+  } catch (const Error& bad) {
+    log::warning("{}; going on with the token before", bad.what());
+  }
+  return token_;
 }
 
 }  // namespace superstep::io::hdfs

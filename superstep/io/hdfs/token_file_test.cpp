@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "superstep/base/error.h"
+#include "superstep/io/test_folder.h"
 
 namespace superstep::io::hdfs {
 namespace {
@@ -38,6 +39,33 @@ TEST(TokenFile, WhatIsCutShortOrAnotherFileIsRefused) {
     EXPECT_THROW(hdfs_token_of(std::string_view(bytes).substr(0, n), "f"), DataError) << n;
   EXPECT_THROW(hdfs_token_of("HDTS\1\0"s, "f"), DataError);
 }
+
+using ChangingTokenFile = TestFolder;
+
+TEST_F(ChangingTokenFile, IsReadAgainWhenItHasChanged) {
+  const std::string path = this->path("tokens");
+  const auto lay = [&](const std::string& bytes, int seconds) {
+    put("tokens", bytes);
+    // Moments of change that differ, however coarse the file system's clock is.
+    std::filesystem::last_write_time(path, std::filesystem::file_time_type{} +
+                                               std::chrono::seconds(seconds));
+  };
+  const std::string first = "HDTS\0\1"s + text("a") + token("HDFS_DELEGATION_TOKEN");
+  std::string second = first;
+  second[second.find("pw")] = 'q';
+  lay(first, 1);
+  TokenFile file(path, "what it held");
+  EXPECT_EQ(file.token(), hdfs_token_of(first, "f"));
+  lay(second, 2);
+  EXPECT_EQ(file.token(), hdfs_token_of(second, "f"));
+  EXPECT_NE(file.token(), hdfs_token_of(first, "f"));
+  lay(first.substr(0, 9), 3);
+  EXPECT_EQ(file.token(), hdfs_token_of(second, "f"));
+  std::filesystem::remove(path);
+  EXPECT_EQ(file.token(), hdfs_token_of(second, "f"));
+}
+
+TEST(TokenFile, WithoutAFileTheTokenStays) { EXPECT_EQ(TokenFile("", "it").token(), "it"); }
 
 }  // namespace
 }  // namespace superstep::io::hdfs

@@ -194,6 +194,7 @@ WebHdfs::WebHdfs(std::string prefix, Endpoints endpoints, Login login, WebHdfsOp
     : prefix_(std::move(prefix)),
       endpoints_(std::move(endpoints)),
       login_(std::move(login)),
+      token_file_(login_.token_file, login_.token),
       options_(options) {
   SUPERSTEP_ASSERT(!endpoints_.bases.empty());
 }
@@ -203,7 +204,7 @@ std::string WebHdfs::url(const std::string& base, const Call& call) const {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   std::string out = base + (path.empty() ? "/" : percent_encoded(path)) + "?op=" + call.op;
   if (!login_.token.empty())
-    out += "&delegation=" + login_.token;
+    out += "&delegation=" + token_file_.token();
   else if (!endpoints_.kerberos)
     out += "&user.name=" + percent_encoded(login_.user);
   return out + call.query;

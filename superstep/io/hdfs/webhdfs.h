@@ -21,6 +21,7 @@
 #include "superstep/io/file_system.h"
 #include "superstep/io/hdfs/hadoop_conf.h"
 #include "superstep/io/hdfs/http.h"
+#include "superstep/io/hdfs/token_file.h"
 
 namespace superstep::io::hdfs {
 
@@ -28,6 +29,7 @@ namespace superstep::io::hdfs {
 struct Login {
   std::string token;  // in its form for URLs
   std::string user;
+  std::string token_file = {};  // where it is from: whoever renews it writes it there
 };
 /// $SUPERSTEP_HDFS_TOKEN, else the token of HDFS in the file $HADOOP_TOKEN_FILE_LOCATION;
 /// $HADOOP_USER_NAME, else the user of this process.
@@ -71,6 +73,7 @@ class WebHdfs : public FileSystem {
   std::string prefix_;
   Endpoints endpoints_;
   Login login_;
+  mutable TokenFile token_file_;
   WebHdfsOptions options_;
   std::atomic<size_t> active_{0};  // the NameNode that answered last
 };

@@ -10,6 +10,8 @@ import java.io.PrintStream;
 import java.net.HttpURLConnection;
 import java.net.URL;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Paths;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -21,7 +23,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.io.DataOutputBuffer;
 import org.apache.hadoop.io.IOUtils;
 import org.apache.hadoop.security.Credentials;
 import org.apache.hadoop.security.UserGroupInformation;
@@ -134,6 +135,14 @@ final class Client {
         Job.FILE,
         Staging.resource(conf, new Path(folder, Job.FILE), LocalResourceType.FILE,
             LocalResourceVisibility.APPLICATION));
+    if (UserGroupInformation.isSecurityEnabled() && !job.text("keytab").isEmpty()) {
+      // By it the application master takes new tokens for as long as the job lasts.
+      Path keytab = new Path(folder, Containers.KEYTAB_FILE);
+      staging.write(keytab, Files.readAllBytes(Paths.get(job.text("keytab"))));
+      files.put(
+          Containers.KEYTAB_FILE,
+          Staging.resource(conf, keytab, LocalResourceType.FILE, LocalResourceVisibility.APPLICATION));
+    }
     String credentials = System.getenv(Containers.CREDENTIALS);
     variables.put(Containers.CREDENTIALS, credentials);
     variables.put("HADOOP_CONF_DIR", "{{PWD}}");
@@ -148,7 +157,7 @@ final class Client {
     ContainerLaunchContext launch =
         ContainerLaunchContext.newInstance(
             files, variables, Collections.singletonList(command), null, null, null);
-    if (UserGroupInformation.isSecurityEnabled()) launch.setTokens(tokens(staging));
+    if (UserGroupInformation.isSecurityEnabled()) launch.setTokens(tokens(job, folder));
     context.setAMContainerSpec(launch);
     context.setApplicationName(job.text("name"));
     context.setApplicationType("SUPERSTEP");
@@ -172,15 +181,13 @@ final class Client {
               + most);
   }
 
-  private java.nio.ByteBuffer tokens(Staging staging) throws IOException {
+  private java.nio.ByteBuffer tokens(Job job, Path folder) throws IOException {
     String renewer = conf.get(YarnConfiguration.RM_PRINCIPAL);
     if (renewer == null || renewer.isEmpty())
       throw new IOException(YarnConfiguration.RM_PRINCIPAL + " is not set: nobody could renew tokens");
     Credentials credentials = new Credentials();
-    staging.files().addDelegationTokens(renewer, credentials);
-    DataOutputBuffer buffer = new DataOutputBuffer();
-    credentials.writeTokenStorageToStream(buffer);
-    return java.nio.ByteBuffer.wrap(buffer.getData(), 0, buffer.getLength());
+    Tokens.addTo(credentials, conf, job.places(folder), renewer);
+    return Tokens.bytes(credentials);
   }
 
   // Following -----------------------------------------------------------------------------------------
@@ -341,16 +348,20 @@ final class Client {
     said.put("page", report.getTrackingUrl());
     said.put("diagnostics", report.getDiagnostics());
     if (report.getYarnApplicationState() == YarnApplicationState.RUNNING) {
-      try {
-        said.put("run", Json.parse(get(report.getTrackingUrl() + "status.json", null)));
-      } catch (IOException | RuntimeException error) {
-        // There is none before the first superstep.
+      for (String[] page : new String[][] {{"containers", Containers.COUNTS_FILE}, {"run", "status.json"}}) {
+        try {
+          said.put(page[0], Json.parse(get(report.getTrackingUrl() + page[1], null)));
+        } catch (IOException | RuntimeException error) {
+          // No master yet, or no superstep.
+        }
       }
     }
     if (json) {
       out.println(Json.write(said));
       return 0;
     }
+    Object containers = said.remove("containers");
+    if (containers != null) said.put("containers", new Counts(Json.write(containers)).text());
     Object run = said.remove("run");
     if (run instanceof Map) {
       said.put("run", ((Map<?, ?>) run).get("run"));

@@ -19,9 +19,14 @@ final class Containers {
   static final String PACKAGE = "SUPERSTEP_PACKAGE";
   /** The folder of this application in the staging folder. */
   static final String STAGING = "SUPERSTEP_STAGING";
+  /** For workers, where tokens are renewed: "SECONDS PATH", where the newest are and how often to look. */
+  static final String TOKENS = "SUPERSTEP_TOKENS";
 
   static final String ADDRESS_FILE = "coordinator";
   static final String LAST_WORD_FILE = "last.json";
+  static final String KEYTAB_FILE = "keytab";
+  static final String TOKENS_FILE = "tokens";
+  static final String COUNTS_FILE = "containers.json";
 
   private Containers() {}
 

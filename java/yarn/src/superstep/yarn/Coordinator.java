@@ -1,6 +1,7 @@
 package superstep.yarn;
 
 import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
@@ -19,11 +20,15 @@ final class Coordinator {
   private final OutputStream input;
   private final Deque<String> messages = new ArrayDeque<>();
 
-  /** `line` hears what it says, on one thread; `ended` its exit code, after its last line. */
-  Coordinator(List<String> command, String credentials, Consumer<String> line, IntConsumer ended)
+  /**
+   * `tokens`: the file of its tokens; null: that of this process. `line` hears what it says, on one
+   * thread; `ended` its exit code, after its last line.
+   */
+  Coordinator(List<String> command, String credentials, File tokens, Consumer<String> line, IntConsumer ended)
       throws IOException {
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().put("SUPERSTEP_CREDENTIALS", credentials);
+    if (tokens != null) builder.environment().put("HADOOP_TOKEN_FILE_LOCATION", tokens.getAbsolutePath());
     process = builder.start();
     input = process.getOutputStream();
     Thread errors = new Thread(this::passOnMessages, "coordinator's messages");

@@ -6,21 +6,28 @@ import org.apache.hadoop.yarn.api.records.ContainerExitStatus;
 final class End {
   enum Kind {
     /** By itself, with code 0. */
-    DONE,
+    DONE("ended by themselves"),
     /** By itself, with another code. */
-    FAILED,
+    FAILED("failed"),
     /** By a signal: a person, the system, or the node's administrator. */
-    KILLED,
+    KILLED("killed from outside"),
     /** It used more memory than it had asked for. */
-    MEMORY,
+    MEMORY("over their memory"),
     /** The cluster gave its place to another application. */
-    PREEMPTED,
+    PREEMPTED("preempted"),
     /** Its node is lost, or was taken out of the cluster. */
-    NODE_LOST,
+    NODE_LOST("lost with their nodes"),
     /** The disks of its node are full or broken. */
-    DISK,
+    DISK("lost to bad disks"),
     /** We gave it back. */
-    RELEASED
+    RELEASED("given back");
+
+    /** What several are said to be. */
+    final String word;
+
+    Kind(String word) {
+      this.word = word;
+    }
   }
 
   /** What a process that a signal ended exits with, in a shell: this plus the signal's number. */

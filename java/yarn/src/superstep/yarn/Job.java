@@ -40,6 +40,15 @@ final class Job {
     return new Path(text.contains("://") ? URI.create(text) : URI.create("file://" + new Path(text).toUri().getRawPath()));
   }
 
+  /** Something on each file system that the job reads or writes. */
+  List<Path> places(Path staging) {
+    List<Path> places = new ArrayList<>();
+    places.add(staging);
+    places.add(path("run"));
+    for (String data : texts("data")) places.add(new Path(data));
+    return places;
+  }
+
   boolean detached() {
     return Boolean.TRUE.equals(told.get("detach"));
   }

@@ -1,5 +1,6 @@
 package superstep.yarn;
 
+import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -21,16 +22,14 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.io.DataOutputBuffer;
 import org.apache.hadoop.io.IOUtils;
-import org.apache.hadoop.io.Text;
-import org.apache.hadoop.security.Credentials;
 import org.apache.hadoop.security.UserGroupInformation;
-import org.apache.hadoop.security.token.Token;
 import org.apache.hadoop.yarn.api.protocolrecords.RegisterApplicationMasterResponse;
 import org.apache.hadoop.yarn.api.records.Container;
 import org.apache.hadoop.yarn.api.records.ContainerId;
@@ -46,7 +45,6 @@ import org.apache.hadoop.yarn.client.api.AMRMClient.ContainerRequest;
 import org.apache.hadoop.yarn.client.api.async.AMRMClientAsync;
 import org.apache.hadoop.yarn.client.api.async.NMClientAsync;
 import org.apache.hadoop.yarn.conf.YarnConfiguration;
-import org.apache.hadoop.yarn.security.AMRMTokenIdentifier;
 
 /**
  * The application master: starts the coordinator as its child, hears from it how many workers it wants,
@@ -61,6 +59,10 @@ final class Master {
   private static final int MOST_DEATHS = 5;
   /** A worker may be killed for reasons of others so many times as often. */
   private static final int KILLS = 20;
+  /** After new tokens could not be taken. */
+  private static final long TOKENS_AGAIN_MS = 10_000;
+  /** How often a worker looks for new tokens within the life of one. */
+  private static final int TOKENS_LOOKS = 16;
   /** Workers leave by themselves when the job is done. */
   private static final long FAREWELL_MS = 3000;
 
@@ -74,7 +76,6 @@ final class Master {
   private final Resource resource;
   private final List<String> hosts;
   private final Map<String, LocalResource> files;
-  private final ByteBuffer tokens;
   private final EventLog events = new EventLog();
   private final Progress progress = new Progress();
   private final CountDownLatch over = new CountDownLatch(1);
@@ -84,6 +85,13 @@ final class Master {
 
   private final AMRMClientAsync<ContainerRequest> resources =
       AMRMClientAsync.createAMRMClientAsync(HEARTBEAT_MS, new ResourceEvents());
+  private final ScheduledExecutorService renewer =
+      Executors.newSingleThreadScheduledExecutor(
+          work -> {
+            Thread thread = new Thread(work, "renewer");
+            thread.setDaemon(true);
+            return thread;
+          });
   private final NMClientAsync nodes = NMClientAsync.createNMClientAsync(new NodeEvents());
 
   // All below are guarded by this.
@@ -91,6 +99,10 @@ final class Master {
   private final Deque<ContainerRequest> requests = new ArrayDeque<>();
   private final Map<ContainerId, Container> granted = new HashMap<>();
   private final Set<String> lostNodes = new HashSet<>();
+  private final Counts counts;
+  private ByteBuffer tokens;
+  /** How often workers are to look for new tokens; 0: there will be none. */
+  private long tokensEverySeconds = 0;
   private Coordinator coordinator;
   private String address;
   private String lastWord;
@@ -110,7 +122,8 @@ final class Master {
     hosts = Locality.hosts(conf, job.texts("data"));
     // Now, so that a worker can be replaced while the file system is away.
     files = Staging.resources(conf, environment);
-    tokens = tokens();
+    tokens = Tokens.shown();
+    counts = new Counts(attempt > 1 ? read(Containers.COUNTS_FILE) : "");
   }
 
   static int run() throws Exception {
@@ -122,7 +135,7 @@ final class Master {
   private int work() throws Exception {
     StatusServer pages =
         new StatusServer(
-            conf, InetAddress.getByName(host), events, job.path("run"), credentials, this::summary);
+            conf, InetAddress.getByName(host), events, job.path("run"), credentials, this::summary, this::counts);
     resources.init(conf);
     resources.start();
     nodes.init(conf);
@@ -130,6 +143,7 @@ final class Master {
     RegisterApplicationMasterResponse registered =
         resources.registerApplicationMaster(
             host, pages.port(), "http://" + host + ":" + pages.port() + "/");
+    renewTokens();
     synchronized (this) {
       for (Container kept : registered.getContainersFromPreviousAttempts()) {
         workers.adopt(kept.getId(), kept.getNodeId().getHost());
@@ -170,9 +184,11 @@ final class Master {
         status = FinalApplicationStatus.KILLED;
         text = "stopped as asked; go on with: superstep train " + job.text("run") + " --resume";
       }
+      text += "\nContainers: " + counts.text();
     }
     writer.submit(() -> write(Containers.LAST_WORD_FILE, word)).get();
     writer.shutdown();
+    if (tokensEverySeconds > 0) forget(Containers.KEYTAB_FILE, Containers.TOKENS_FILE);
     waitForWorkers();
     resources.unregisterApplicationMaster(status, text, null);
     nodes.stop();
@@ -209,6 +225,7 @@ final class Master {
         new Coordinator(
             Arrays.asList(Containers.program(environment), "coordinator", "--supervised"),
             credentials,
+            tokensEverySeconds > 0 ? new File(Containers.TOKENS_FILE) : null,
             this::hear,
             this::coordinatorEnded);
     coordinator.say(Json.write(told));
@@ -218,10 +235,9 @@ final class Master {
   /** The port of the coordinator before, which workers dial, if it is free here; else any. */
   private int freePort() {
     if (address.isEmpty()) return 0;
-    int port = Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
-    try (ServerSocket probe = new ServerSocket(port)) {
+    try (ServerSocket probe = new ServerSocket(Integer.parseInt(address.substring(address.lastIndexOf(':') + 1)))) {
       return probe.getLocalPort();
-    } catch (IOException error) {
+    } catch (IOException | IllegalArgumentException error) {  // taken, or cut short by the death of its writer
       return 0;
     }
   }
@@ -276,6 +292,34 @@ final class Master {
     over.countDown();
   }
 
+  // Tokens ------------------------------------------------------------------------------------------
+
+  /** With a keytab: takes new tokens now, and again before they run out. */
+  private void renewTokens() throws IOException {
+    if (!UserGroupInformation.isSecurityEnabled() || job.text("keytab").isEmpty()) return;
+    Tokens source = new Tokens(conf, job.places(staging), job.text("principal"));
+    renewTokens(source);
+  }
+
+  private void renewTokens(Tokens source) {
+    long next = TOKENS_AGAIN_MS;
+    try {
+      long life = source.take();
+      next = Tokens.next(life);
+      ByteBuffer fresh = Tokens.shown();
+      Tokens.write(fresh, new File(Containers.TOKENS_FILE));
+      write(Containers.TOKENS_FILE, Arrays.copyOf(fresh.array(), fresh.limit()));
+      synchronized (this) {
+        tokens = fresh;
+        tokensEverySeconds = Math.max(1, life / 1000 / TOKENS_LOOKS);
+      }
+      System.err.println("new tokens, good for " + life / 1000 + " s");
+    } catch (IOException | InterruptedException | RuntimeException error) {
+      System.err.println("no new tokens (trying again): " + error);
+    }
+    renewer.schedule(() -> renewTokens(source), next, TimeUnit.MILLISECONDS);
+  }
+
   // Containers --------------------------------------------------------------------------------------
 
   /** Brings what was asked for, and what runs, to what is wanted. */
@@ -303,7 +347,9 @@ final class Master {
     ContainerRequest answered = answered(node);
     if (answered != null) resources.removeContainerRequest(answered);
     granted.put(id, container);
+    counts.granted();
     if (workers.grant(id, node)) {
+      writeCounts();
       nodes.startContainerAsync(container, launch());
     } else {
       release(id);
@@ -325,6 +371,8 @@ final class Master {
   private void release(ContainerId id) {
     granted.remove(id);
     resources.releaseAssignedContainer(id);
+    counts.ended(End.Kind.RELEASED);
+    writeCounts();
   }
 
   private ContainerLaunchContext launch() {
@@ -336,6 +384,8 @@ final class Master {
     Map<String, String> variables = new HashMap<>();
     variables.put(Containers.CREDENTIALS, credentials);
     variables.put("HADOOP_CONF_DIR", "{{PWD}}");
+    if (tokensEverySeconds > 0)
+      variables.put(Containers.TOKENS, tokensEverySeconds + " " + forNative(new Path(staging, Containers.TOKENS_FILE)));
     return ContainerLaunchContext.newInstance(
         files, variables, Collections.singletonList(command), null, tokens.duplicate(), null);
   }
@@ -344,18 +394,6 @@ final class Master {
   private static String forNative(Path path) {
     boolean local = "file".equals(path.toUri().getScheme());
     return local ? path.toUri().getPath() : path.toString();
-  }
-
-  /** All that this application may show to others, but what makes it the application master. */
-  static ByteBuffer tokens() throws IOException {
-    Credentials all = new Credentials(UserGroupInformation.getCurrentUser().getCredentials());
-    Credentials passed = new Credentials();
-    for (Text alias : all.getAllSecretKeys()) passed.addSecretKey(alias, all.getSecretKey(alias));
-    for (Token<?> token : all.getAllTokens())
-      if (!token.getKind().equals(AMRMTokenIdentifier.KIND_NAME)) passed.addToken(token.getService(), token);
-    DataOutputBuffer buffer = new DataOutputBuffer();
-    passed.writeTokenStorageToStream(buffer);
-    return ByteBuffer.wrap(buffer.getData(), 0, buffer.getLength());
   }
 
   private void lost(ContainerId id, int status, String diagnostics) {
@@ -367,6 +405,8 @@ final class Master {
     // What was granted: a cluster rounds up.
     long memory = container == null ? job.number("memory") : container.getResource().getMemorySize();
     End end = End.of(status, diagnostics, memory, gone);
+    counts.ended(end.kind);
+    writeCounts();
     note("worker " + worker.name + " on " + worker.host + ": " + end.text + "; another is asked for");
     boolean ownFault =
         end.kind == End.Kind.FAILED || end.kind == End.Kind.MEMORY || end.kind == End.Kind.DONE;
@@ -391,15 +431,37 @@ final class Master {
   // The file system ---------------------------------------------------------------------------------
 
   private void write(String name, String text) {
+    write(name, text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private void write(String name, byte[] content) {
     Path path = new Path(staging, name);
     try {
       FileSystem files = path.getFileSystem(conf);
       try (FSDataOutputStream out = files.create(path, true)) {
-        out.write(text.getBytes(StandardCharsets.UTF_8));
+        out.write(content);
       }
     } catch (IOException error) {
       System.err.println(path + " could not be written: " + error);
     }
+  }
+
+  /** What is secret does not outlive the job, though nobody may clear up after it. */
+  private void forget(String... names) {
+    renewer.shutdownNow();
+    for (String name : names) {
+      try {
+        staging.getFileSystem(conf).delete(new Path(staging, name), false);
+      } catch (IOException error) {
+        System.err.println(name + " stays in " + staging + ": " + error);
+      }
+    }
+  }
+
+  private void writeCounts() {
+    if (writer.isShutdown()) return;  // the last word is written
+    String now = counts.json();
+    writer.submit(() -> write(Containers.COUNTS_FILE, now));
   }
 
   /** "" where there is no such file. */
@@ -430,6 +492,10 @@ final class Master {
     event.put("kind", "error");
     event.put("message", message);
     return event;
+  }
+
+  private synchronized String counts() {
+    return counts.json();
   }
 
   private synchronized String summary() {

@@ -86,8 +86,12 @@ final class Staging {
   }
 
   void write(Path path, String text) throws IOException {
+    write(path, text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  void write(Path path, byte[] content) throws IOException {
     try (OutputStream out = files.create(path)) {
-      out.write(text.getBytes(StandardCharsets.UTF_8));
+      out.write(content);
     }
   }
 

@@ -43,22 +43,25 @@ final class StatusServer {
   private final Path folder;
   private final String key;
   private final Supplier<String> summary;
+  private final Supplier<String> containers;
   private final Set<InetAddress> proxies = new HashSet<>();
 
-  /** `summary` says in a line how the job stands, while there is no page yet. */
+  /** `summary` says in a line how the job stands, while there is no page yet; `containers` is Counts.json(). */
   StatusServer(
       Configuration conf,
       InetAddress host,
       EventLog events,
       Path folder,
       String credentials,
-      Supplier<String> summary)
+      Supplier<String> summary,
+      Supplier<String> containers)
       throws IOException {
     this.conf = conf;
     this.events = events;
     this.folder = folder;
     this.key = readerKey(credentials);
     this.summary = summary;
+    this.containers = containers;
     for (String proxy : WebAppUtils.getProxyHostsAndPortsForAmFilter(conf)) {
       try {
         String name = proxy.substring(0, Math.max(0, proxy.lastIndexOf(':')));
@@ -123,6 +126,10 @@ final class StatusServer {
       String from = exchange.getRequestURI().getQuery();
       long number = from != null && from.matches("from=\\d{1,18}") ? Long.parseLong(from.substring(5)) : 0;
       send(exchange, 200, "text/plain", bytes(events.since(number)));
+      return;
+    }
+    if (name.equals(Containers.COUNTS_FILE)) {
+      send(exchange, 200, type(name), bytes(containers.get()));
       return;
     }
     byte[] content = read(name.isEmpty() ? "status.html" : name);
