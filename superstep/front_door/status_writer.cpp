@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "superstep/base/host.h"
 #include "superstep/base/log.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/front_door/status_file.h"
@@ -49,7 +50,7 @@ StatusWriter::StatusWriter(const cluster::RunFolder& folder, const Job& job)
     : folder_(folder), patience_(job.finetune.patience) {
   status_.job = job.job.name;
   status_.run = folder.path();
-  status_.host = this_host();
+  status_.host = machine_name();
   status_.process = ::getpid();
   status_.attempt = folder.attempt();
   status_.started = unix_now();
