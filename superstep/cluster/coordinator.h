@@ -57,12 +57,14 @@ struct WorkerNow {
   std::vector<int64_t> replicas{};  ///< That it holds: WorkUnit::id.
   int64_t units = 0;                ///< Its results that counted.
   double compute_seconds = 0;       ///< Summed over its lanes, whether the result counted or not.
+  io::BytesRead read{};             ///< Its process, since it began.
 };
 
 /// Who computes, and what has become of the leases.
 struct ClusterNow {
   std::vector<WorkerNow> workers{};  ///< Those that are here, by number.
   int64_t lost = 0;                  ///< Workers that left or were expelled before the end.
+  io::BytesRead read{};              ///< As in RunResult.
   reduce::ScheduleCounters leases{};
 };
 
@@ -84,6 +86,8 @@ struct RunOptions {
   /// stopping.
   std::stop_token stop = {};
   Observer* observer = nullptr;
+  /// Whether workers are on several hosts, so that it matters which of them reads what.
+  bool many_hosts = false;
   std::function<Traffic()> traffic = {};  ///< What went through transports so far; none: nothing.
 };
 
@@ -94,6 +98,7 @@ struct RunResult {
   int64_t rounds = 0;        ///< Rounds run by this call.
   int64_t units = 0;         ///< Units counted by this call.
   reduce::ScheduleCounters counters;
+  io::BytesRead read{};  ///< Of all processes that handed in a unit, each since it began.
 };
 
 class Coordinator {
@@ -178,6 +183,8 @@ class Coordinator {
   [[noreturn]] void rethrow(const FailedMessage& failed) const;
   [[nodiscard]] double now() const;
   [[nodiscard]] int lanes();
+  void note_read(WorkerId worker, const io::BytesRead& read);
+  [[nodiscard]] io::BytesRead all_read() const;
 
   const reduce::Program& program_;
   RunOptions options_;
@@ -206,8 +213,11 @@ class Coordinator {
   struct Work {
     int64_t units = 0;
     double compute_seconds = 0;
+    io::BytesRead read;
   };
   std::map<WorkerId, Work> work_;  // of the workers that are here
+  // By host and process, since one that joins again goes on counting.
+  std::map<std::pair<std::string, int64_t>, io::BytesRead> read_;
   int64_t lost_ = 0;
   bool round_done_ = false;
   RunResult result_;

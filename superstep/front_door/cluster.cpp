@@ -1,6 +1,7 @@
 // Training with workers in other processes: the three parts that such a job is made of.
 #include <nlohmann/json.hpp>
 
+#include "superstep/base/host.h"
 #include "superstep/base/log.h"
 #include "superstep/cluster/transport/client.h"
 #include "superstep/engines/local.h"
@@ -53,6 +54,7 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options) {
 }
 
 void work(const WorkOptions& options) {
+  if (!options.host.empty()) set_host_name(options.host);  // for what is read from HDFS, too
   std::string reason;
   front_door::Stages stages;
   const transport::WorkEnd end = transport::work(

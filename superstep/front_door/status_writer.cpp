@@ -203,6 +203,8 @@ void StatusWriter::on_cluster(const cluster::ClusterNow& now) {
       note(what, -1, more);
   status_.leases = counts;
   status_.workers_lost = now.lost;
+  status_.read_here = now.read.here;
+  status_.read_elsewhere = now.read.elsewhere;
   timeline_.advance(unix_now() - status_.started);
   note_workers(now);
   status_.bin_seconds = timeline_.bin_seconds();
@@ -230,6 +232,8 @@ void StatusWriter::note_workers(const cluster::ClusterNow& now) {
     found->replicas = told.replicas;
     found->units = told.units;
     found->compute_seconds = told.compute_seconds;
+    found->read_here = told.read.here;
+    found->read_elsewhere = told.read.elsewhere;
     found->heard = unix_now() - told.silent_seconds;
     timeline_.add(told.worker, told.lanes, told.compute_seconds);
   }

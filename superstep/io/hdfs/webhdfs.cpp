@@ -358,7 +358,10 @@ constexpr int64_t kBeginning = 64 << 10;
 class WebHdfsStream : public ByteStream {
  public:
   WebHdfsStream(FileSystem& files, FileStatus file, size_t piece)
-      : files_(files), file_(std::move(file)), piece_(static_cast<int64_t>(piece)) {}
+      : files_(files),
+        file_(std::move(file)),
+        piece_(static_cast<int64_t>(piece)),
+        beginning_(std::min(kBeginning, piece_)) {}
 
   size_t read(std::span<char> out) override {
     size_t have = 0;
@@ -377,11 +380,11 @@ class WebHdfsStream : public ByteStream {
     if (!next_.valid()) return false;
     spare_ = std::exchange(now_, next_.get());
     at_ = 0;
-    if (asked_ > kBeginning) read_ahead();
+    if (asked_ > beginning_) read_ahead();
     return true;
   }
   void read_ahead() {
-    const int64_t most = asked_ == 0 ? std::min(piece_, kBeginning) : piece_ - asked_ % piece_;
+    const int64_t most = asked_ == 0 ? beginning_ : piece_ - asked_ % piece_;
     const int64_t length = std::min(most, file_.size - asked_);
     if (length <= 0) return;
     // The two buffers take turns: new memory would cost as much as the copy.
@@ -396,7 +399,8 @@ class WebHdfsStream : public ByteStream {
 
   FileSystem& files_;
   FileStatus file_;
-  int64_t piece_, asked_ = 0;
+  const int64_t piece_, beginning_;
+  int64_t asked_ = 0;
   std::vector<char> now_, spare_;
   size_t at_ = 0;
   std::future<std::vector<char>> next_;  // last: it is waited for before the rest goes
