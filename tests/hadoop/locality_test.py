@@ -65,6 +65,7 @@ class Locality(CommandTest):
         """At least nine tenths of the bytes of the first pass came from the reader's own host."""
         read = end_line(run)["read"]
         first, every = read["first_pass"], read["all"]
+        print(read)
         # All of the files, and their beginnings once or twice more for each worker.
         self.assertGreaterEqual(first["here"] + first["elsewhere"], self.bytes)
         self.assertLess(first["here"] + first["elsewhere"], 1.2 * self.bytes)
