@@ -82,8 +82,7 @@ class Coordinator::Door : public CoordinatorPort {
   }
   [[nodiscard]] WorkerId id() const { return id_; }
   [[nodiscard]] const std::string& host() const { return host_; }
-  /// Of all workers' processes one; of a worker whose process is unknown one of its own.
-  [[nodiscard]] std::pair<std::string, int64_t> process() const {
+  [[nodiscard]] WorkerProcess process() const {
     return {host_, process_ != 0 ? process_ : -1 - id_};
   }
 
@@ -234,7 +233,7 @@ RunResult Coordinator::run() {
   result_.finished = !round;
   result_.state = std::move(state_);
   result_.counters = schedule_.counters();
-  result_.read = all_read();
+  result_.read = read_;
   return std::move(result_);
 }
 

@@ -30,6 +30,10 @@
 
 namespace superstep::cluster {
 
+/// A host and the number of a process there: a worker that joins again has the same. Where the
+/// process is unknown, a negative number of its own.
+using WorkerProcess = std::pair<std::string, int64_t>;
+
 /// A round that has just been applied, for those who show progress.
 struct RoundDone {
   const reduce::Round& round;
@@ -64,7 +68,7 @@ struct WorkerNow {
 struct ClusterNow {
   std::vector<WorkerNow> workers{};  ///< Those that are here, by number.
   int64_t lost = 0;                  ///< Workers that left or were expelled before the end.
-  io::BytesRead read{};              ///< As in RunResult.
+  io::BytesRead read{};              ///< Of all, each since it began.
   reduce::ScheduleCounters leases{};
 };
 
@@ -98,7 +102,8 @@ struct RunResult {
   int64_t rounds = 0;        ///< Rounds run by this call.
   int64_t units = 0;         ///< Units counted by this call.
   reduce::ScheduleCounters counters;
-  io::BytesRead read{};  ///< Of all processes that handed in a unit, each since it began.
+  /// Of each process that handed in a unit, since it began.
+  std::map<WorkerProcess, io::BytesRead> read{};
 };
 
 class Coordinator {
@@ -216,8 +221,8 @@ class Coordinator {
     io::BytesRead read;
   };
   std::map<WorkerId, Work> work_;  // of the workers that are here
-  // By host and process, since one that joins again goes on counting.
-  std::map<std::pair<std::string, int64_t>, io::BytesRead> read_;
+  // One that joins again goes on counting.
+  std::map<WorkerProcess, io::BytesRead> read_;
   int64_t lost_ = 0;
   bool round_done_ = false;
   RunResult result_;

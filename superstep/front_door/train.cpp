@@ -67,8 +67,22 @@ nlohmann::ordered_json leases(const reduce::ScheduleCounters& counters) {
 }
 
 // What the workers have read from HDFS.
-struct Reads {
-  io::BytesRead first_pass, all;
+class Reads {
+ public:
+  void add(const cluster::RunResult& run) {
+    for (const auto& [process, read] : run.read) read_[process] = read;
+  }
+  void end_first_pass() { first_pass_ = all(); }
+  [[nodiscard]] const io::BytesRead& first_pass() const { return first_pass_; }
+  [[nodiscard]] io::BytesRead all() const {
+    io::BytesRead all;
+    for (const auto& [process, read] : read_) all += read;
+    return all;
+  }
+
+ private:
+  std::map<cluster::WorkerProcess, io::BytesRead> read_;
+  io::BytesRead first_pass_;
 };
 
 nlohmann::ordered_json bytes(const io::BytesRead& read) {
@@ -98,7 +112,7 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller,
   line["wait_seconds"] = teller.wait_seconds();
   line["bytes_in"] = done.bytes_in;
   line["bytes_out"] = done.bytes_out;
-  line["read"] = {{"first_pass", bytes(reads.first_pass)}, {"all", bytes(reads.all)}};
+  line["read"] = {{"first_pass", bytes(reads.first_pass())}, {"all", bytes(reads.all())}};
   line["workers"] = result.units_by_lane.size();
   line["threads"] = threads;
   line["isa"] = kernels::isa_name(kernels::isa());
@@ -173,20 +187,22 @@ TrainResult train_in(Run& run, std::unique_ptr<engines::Engine>& engine,
   // Workers look for it there: before they are needed.
   if (folder) run.write_address(*engine);
   Reads reads;
+  int expected = static_cast<int>(job.engine.workers);  // workers; only the first stage waits
   const RunStage run_stage = [&](const reduce::Program& stage_program, const cluster::Stage& stage,
                                  const Bytes& stage_identity) {
     engines::EngineResult done =
         engine->run(stage_program, stage,
                     {.job = stage_identity,
-                     .schedule = {.expected = static_cast<int>(job.engine.workers)},
+                     .schedule = {.expected = expected},
                      .stop = options.stop});
     if (!done.run.finished) throw Stopped();
-    reads.all = done.run.read;
-    if (stage.kind == kFit) reads.first_pass = done.run.read;
+    reads.add(done.run);
+    if (stage.kind == kFit) reads.end_first_pass();
+    expected = 0;
     return std::move(done.run.state);
   };
   Prepared prepared = prepare(job, {.run = run_stage});
-  tell_first_pass(reads.first_pass);
+  tell_first_pass(reads.first_pass());
   if (options.listener) options.listener->on_data(prepared.summary);
 
   const training::NetworkProgram program(network_job(job, prepared));
@@ -232,6 +248,7 @@ TrainResult train_in(Run& run, std::unique_ptr<engines::Engine>& engine,
   run_options.observer = &teller;
   const engines::EngineResult done =
       engine->run(program, train_stage(job, prepared), std::move(run_options));
+  reads.add(done.run);
   result.finished = done.run.finished;
   result.reproducible = done.run.reproducible;
   result.supersteps = done.run.rounds;

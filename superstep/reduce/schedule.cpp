@@ -235,6 +235,7 @@ void Schedule::grant(WorkerId worker, int unit, Seconds now, Actions& out) {
 // has the most waiting.
 void Schedule::assign(Seconds now, Actions& out) {
   if (!has_workers_ && !workers_.empty()) has_workers_ = now;
+  if (!first_worker_) first_worker_ = has_workers_;
   const auto grant_pending = [&](WorkerId worker, std::optional<int> unit) {
     if (!unit) return false;
     take(*unit);
@@ -524,13 +525,14 @@ std::optional<int> Schedule::first_far(Seconds now) const {
   if (const auto anywhere = near_.find(""); anywhere != near_.end())
     return *anywhere->second.begin();
   const bool waits = now - *has_workers_ < options_.near_wait;
-  const bool more_come = workers() < options_.expected;
+  const bool more_come =
+      workers() < options_.expected && now - *first_worker_ < options_.expected_wait;
   for (const auto& [name, units] : near_) {
     const bool has_worker = std::ranges::any_of(
         workers_, [&](const auto& w) { return same_host(name, w.second.host); });
-    if (!has_worker && !(waits && more_come)) return *units.begin();
+    if (!has_worker && !more_come) return *units.begin();
   }
-  if (waits) return std::nullopt;
+  if (waits || more_come) return std::nullopt;
   const auto most = std::ranges::max_element(
       near_, {}, [](const auto& waiting) { return waiting.second.size(); });
   return *most->second.rbegin();

@@ -21,9 +21,10 @@
 //    noticed again with Push.
 // Units may come with the hosts that hold their bytes (a hint: begin()). A free lane then takes the
 // first unit of its own host; once there is none, one that no worker is near to, or any. In the
-// first `near_wait` seconds that a round has workers it leaves alone what a worker of another host,
-// or one that is still expected, is nearer to. So for nearness no lane idles longer than that in a
-// round; without hosts it never does.
+// first `near_wait` seconds that a round has workers it leaves alone what a worker of another host
+// is near to; in the first `expected_wait` seconds that the schedule has any, also what a worker
+// may be near to that is still expected. So for nearness no lane idles longer than the one in a
+// round, and the other once; without hosts it never does.
 //
 // Results of one unit, where there are two, are compared by digest; a unit is a pure function.
 //
@@ -66,6 +67,7 @@ struct ScheduleOptions {
   Seconds late = 10;       ///< Ticks further apart than this renew all leases and expire none.
   Seconds near_wait = 3;   ///< A lane leaves a unit to a host that holds its bytes for so long.
   int expected = 0;        ///< Workers that are to come; 0: unknown, and none is waited for.
+  Seconds expected_wait = 10;  ///< It leaves one to such a worker for so long after the first came.
 };
 
 // Events.
@@ -282,7 +284,8 @@ class Schedule {
   std::map<std::string, std::set<int>> near_;  // nobody's, by host, "" without; no empty sets
   // By host: the processes of workers that died over a unit.
   std::map<std::string, std::vector<int64_t>> deaths_;
-  std::optional<Seconds> has_workers_;  // since when the round has had any
+  std::optional<Seconds> has_workers_;   // since when the round has had any
+  std::optional<Seconds> first_worker_;  // when it came
   std::set<int> audits_waiting_;               // audited units that have had one lease only
   std::vector<Seconds> durations_;             // of the units that finished in this round
   std::optional<Seconds> last_tick_;

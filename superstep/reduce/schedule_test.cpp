@@ -496,15 +496,25 @@ TEST(Schedule, TakesWhatNoWorkerIsNearToAtOnce) {
 }
 
 TEST(Schedule, WaitsForWorkersThatAreExpected) {
-  Job job(0, {.near_wait = 3, .expected = 2});
+  Job job(0, {.near_wait = 1, .expected = 2, .expected_wait = 10});
   EXPECT_FALSE(has<Grant>(job.schedule.begin(2, 0, Hosts{{"b"}, {"b"}})));
   job.now = 10;  // the wait begins with the first worker
   EXPECT_FALSE(has<Grant>(job.on(Joined{.worker = 1, .host = "a"})));
-  EXPECT_FALSE(has<Grant>(job.tick_at(12)));
-  EXPECT_EQ(only<Grant>(job.on(Joined{.worker = 2, .host = "b"})).worker, 2);
-  const Grant far = only<Grant>(job.tick_at(13));
+  EXPECT_FALSE(has<Grant>(job.tick_at(19)));
+  const Grant near = only<Grant>(job.on(Joined{.worker = 2, .host = "b"}));
+  EXPECT_EQ(near.worker, 2);
+  const Grant far = only<Grant>(job.tick_at(19.1));  // none is expected any more
   EXPECT_EQ(far.worker, 1);
   EXPECT_EQ(far.unit, 1);
+}
+
+TEST(Schedule, WaitsForExpectedWorkersOnce) {
+  Job job(0, {.expected = 2, .expected_wait = 10});
+  (void)job.on(Joined{.worker = 1, .host = "a"});
+  EXPECT_FALSE(has<Grant>(job.schedule.begin(1, 0, Hosts{{"b"}})));
+  EXPECT_FALSE(has<Grant>(job.tick_at(9.9)));
+  (void)job.finish(only<Grant>(job.tick_at(10)));
+  EXPECT_TRUE(has<Grant>(job.schedule.begin(1, 10, Hosts{{"b"}})));
 }
 
 TEST(Schedule, AUnitGoesBackToWhoHadItUnlessItsBytesLieElsewhere) {
