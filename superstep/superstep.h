@@ -104,6 +104,8 @@ struct WorkOptions {
   Credentials credentials = {};
   int lanes = 0;                        ///< Threads; 0: one a core.
   double patience = 120;                ///< Seconds without a coordinator before it gives up.
+  std::string host = {};                ///< This machine's name, as the DataNodes of HDFS have it;
+                                        ///< "": host_name() (base/host.h).
   std::stop_token stop = {};
 };
 /// Returns once the job is done, or the stop token asked. Throws Error where the coordinator refused

@@ -128,6 +128,9 @@ void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
   command.add_option("--patience", arguments.work.patience,
                      "Seconds without a coordinator before the worker gives up")
       ->capture_default_str();
+  command.add_option("--host", arguments.work.host,
+                     "What HDFS calls this machine, if not as it does itself: rows are read where "
+                     "they lie [$NM_HOST, else the machine's name]");
   command.add_flag("--supervised", arguments.supervised, kSupervisedHelp);
 }
 

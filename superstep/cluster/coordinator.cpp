@@ -46,8 +46,14 @@ Visitor(F...) -> Visitor<F...>;
 // A worker's way in: stamps what it says with its number. Also the way to it, until it leaves.
 class Coordinator::Door : public CoordinatorPort {
  public:
-  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes, std::string host)
-      : coordinator_(coordinator), id_(id), host_(std::move(host)), worker_(&port), lanes_(lanes) {}
+  Door(Coordinator& coordinator, WorkerId id, WorkerPort& port, int lanes, std::string host,
+       int64_t process)
+      : coordinator_(coordinator),
+        id_(id),
+        host_(std::move(host)),
+        process_(process),
+        worker_(&port),
+        lanes_(lanes) {}
   void notice(Notice notice) override { coordinator_.post(NoticeMessage{id_, std::move(notice)}); }
   void beat(LeaseId lease, uint64_t beats) override {
     coordinator_.post(BeatMessage{id_, lease, beats});
@@ -76,11 +82,15 @@ class Coordinator::Door : public CoordinatorPort {
   }
   [[nodiscard]] WorkerId id() const { return id_; }
   [[nodiscard]] const std::string& host() const { return host_; }
+  [[nodiscard]] WorkerProcess process() const {
+    return {host_, process_ != 0 ? process_ : -1 - id_};
+  }
 
  private:
   Coordinator& coordinator_;
   const WorkerId id_;
   const std::string host_;
+  const int64_t process_;
   std::mutex mutex_;  // held while the worker is told something: then it cannot leave
   WorkerPort* worker_;
   const int lanes_;
@@ -122,7 +132,7 @@ CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes, std::string host
                                    int64_t process) {
   const std::scoped_lock lock(mutex_);
   const auto id = static_cast<WorkerId>(doors_.size());
-  auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes, host);
+  auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes, host, process);
   messages_.emplace_back(JoinedMessage{id, lanes, std::move(host), process});
   arrived_.notify_one();
   return *door;
@@ -223,6 +233,7 @@ RunResult Coordinator::run() {
   result_.finished = !round;
   result_.state = std::move(state_);
   result_.counters = schedule_.counters();
+  result_.read = read_;
   return std::move(result_);
 }
 
@@ -263,7 +274,9 @@ bool Coordinator::run_round(const Round& round) {
   start_ = std::make_shared<const RoundStart>(
       RoundStart{round, std::move(spec), shared, schedule_.compares()});
   for (Door* door : doors()) door->tell([&](WorkerPort& worker) { worker.begin(start_); });
-  carry_out(schedule_.begin(static_cast<int>(units), now()));
+  // Asked before the clock is: file systems may take their time.
+  auto hosts = options_.many_hosts ? program_.hosts(round) : std::vector<std::vector<std::string>>();
+  carry_out(schedule_.begin(static_cast<int>(units), now(), std::move(hosts)));
   bool given_up = false;
   while (!round_done_ && !given_up) {
     if (auto message = next_message()) handle(std::move(*message));
@@ -297,7 +310,7 @@ bool Coordinator::run_round(const Round& round) {
 void Coordinator::tell_cluster(bool due) {
   if (!options_.observer || (!due && now() - last_told_ < kTellSeconds)) return;
   last_told_ = now();
-  ClusterNow told{.lost = lost_, .leases = schedule_.counters()};
+  ClusterNow told{.lost = lost_, .read = all_read(), .leases = schedule_.counters()};
   for (const reduce::Member& member : schedule_.members()) {
     const Work& work = work_[member.worker];
     WorkerNow worker{.worker = member.worker,
@@ -305,7 +318,8 @@ void Coordinator::tell_cluster(bool due) {
                      .lanes = member.lanes,
                      .silent_seconds = last_told_ - member.heard,
                      .units = work.units,
-                     .compute_seconds = work.compute_seconds};
+                     .compute_seconds = work.compute_seconds,
+                     .read = work.read};
     if (start_)
       for (const int unit : member.units)
         worker.replicas.push_back(start_->round.units.at(static_cast<size_t>(unit)).id);
@@ -361,6 +375,7 @@ void Coordinator::handle(Message message) {
             const auto lease = said.notice.lease;
             const auto digest = said.notice.digest;
             work_[said.worker].compute_seconds += said.notice.compute_seconds;
+            note_read(said.worker, said.notice.read);
             notices_[lease] = std::move(said.notice);
             carry_out(schedule_.on(reduce::Noticed{said.worker, lease, digest}, now()));
           },
@@ -442,6 +457,18 @@ void Coordinator::carry_out(const std::vector<reduce::Action>& actions) {
         },
         action);
   }
+}
+
+void Coordinator::note_read(WorkerId worker, const io::BytesRead& read) {
+  io::BytesRead& known = work_[worker].read;
+  if (read.all() <= known.all()) return;  // nothing new, or notices that have overtaken each other
+  known = read_[door(worker).process()] = read;
+}
+
+io::BytesRead Coordinator::all_read() const {
+  io::BytesRead all;
+  for (const auto& [process, read] : read_) all += read;
+  return all;
 }
 
 std::string Coordinator::name_of(int unit) const {

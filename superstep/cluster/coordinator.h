@@ -30,6 +30,10 @@
 
 namespace superstep::cluster {
 
+/// A host and the number of a process there: a worker that joins again has the same. Where the
+/// process is unknown, a negative number of its own.
+using WorkerProcess = std::pair<std::string, int64_t>;
+
 /// A round that has just been applied, for those who show progress.
 struct RoundDone {
   const reduce::Round& round;
@@ -57,12 +61,14 @@ struct WorkerNow {
   std::vector<int64_t> replicas{};  ///< That it holds: WorkUnit::id.
   int64_t units = 0;                ///< Its results that counted.
   double compute_seconds = 0;       ///< Summed over its lanes, whether the result counted or not.
+  io::BytesRead read{};             ///< Its process, since it began.
 };
 
 /// Who computes, and what has become of the leases.
 struct ClusterNow {
   std::vector<WorkerNow> workers{};  ///< Those that are here, by number.
   int64_t lost = 0;                  ///< Workers that left or were expelled before the end.
+  io::BytesRead read{};              ///< Of all, each since it began.
   reduce::ScheduleCounters leases{};
 };
 
@@ -84,6 +90,8 @@ struct RunOptions {
   /// stopping.
   std::stop_token stop = {};
   Observer* observer = nullptr;
+  /// Whether workers are on several hosts, so that it matters which of them reads what.
+  bool many_hosts = false;
   std::function<Traffic()> traffic = {};  ///< What went through transports so far; none: nothing.
 };
 
@@ -94,6 +102,8 @@ struct RunResult {
   int64_t rounds = 0;        ///< Rounds run by this call.
   int64_t units = 0;         ///< Units counted by this call.
   reduce::ScheduleCounters counters;
+  /// Of each process that handed in a unit, since it began.
+  std::map<WorkerProcess, io::BytesRead> read{};
 };
 
 class Coordinator {
@@ -178,6 +188,8 @@ class Coordinator {
   [[noreturn]] void rethrow(const FailedMessage& failed) const;
   [[nodiscard]] double now() const;
   [[nodiscard]] int lanes();
+  void note_read(WorkerId worker, const io::BytesRead& read);
+  [[nodiscard]] io::BytesRead all_read() const;
 
   const reduce::Program& program_;
   RunOptions options_;
@@ -206,8 +218,11 @@ class Coordinator {
   struct Work {
     int64_t units = 0;
     double compute_seconds = 0;
+    io::BytesRead read;
   };
   std::map<WorkerId, Work> work_;  // of the workers that are here
+  // One that joins again goes on counting.
+  std::map<WorkerProcess, io::BytesRead> read_;
   int64_t lost_ = 0;
   bool round_done_ = false;
   RunResult result_;

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "superstep/base/hash.h"
+#include "superstep/io/bytes_read.h"
 #include "superstep/reduce/program.h"
 #include "superstep/reduce/schedule.h"
 
@@ -39,6 +40,7 @@ struct Notice {
   int64_t weight = 0;
   Bytes blob, private_state;
   double compute_seconds = 0;
+  io::BytesRead read = {};  ///< By the worker's process, since it began.
 };
 
 /// What went through a transport, seen from the coordinator.

@@ -191,7 +191,8 @@ bool Worker::hand_in(LaneProgress& progress, const reduce::Outcome& outcome, boo
                         .weight = outcome.weight,
                         .blob = outcome.blob,
                         .private_state = outcome.private_state,
-                        .compute_seconds = compute_seconds});
+                        .compute_seconds = compute_seconds,
+                        .read = io::bytes_read()});
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return stopping_ || noticed_[lease] != Answer::kNone; });
   return noticed_.extract(lease).mapped() == Answer::kPush;

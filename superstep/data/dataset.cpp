@@ -8,11 +8,14 @@
 #include <optional>
 #include <set>
 
+#include "superstep/base/log.h"
 #include "superstep/data/formats/csv.h"
 #include "superstep/data/formats/idx.h"
+#include "superstep/data/formats/memory_stream.h"
 #include "superstep/data/formats/metronome.h"
 #include "superstep/data/formats/svmlight.h"
 #include "superstep/io/file.h"
+#include "superstep/io/file_system.h"
 
 namespace superstep::data {
 namespace {
@@ -20,12 +23,25 @@ namespace {
 // deflate makes nothing smaller than by a factor of 1032.
 constexpr int64_t kMostInflation = 1032;
 
+// Local files lie where they are opened.
+std::vector<std::string> hosts_of(const std::string& path) {
+  if (!io::is_remote(path)) return {};
+  try {
+    return io::hosts_of_most(io::file_system_of(path).block_locations(path));
+  } catch (const FileError& error) {
+    log::debug("{}; its rows are read anywhere", error.what());
+    return {};
+  }
+}
+
 /// What all formats share: splits that are parsed once, whoever asks first.
 class FileDataSet : public DataSet {
  public:
   const Schema& schema() const override { return schema_; }
   int splits() const override { return static_cast<int>(splits_.size()); }
   const std::string& file(int split) const override { return at(split).rows.path; }
+
+  std::vector<std::string> hosts(int split) const override { return hosts_of(file(split)); }
 
   int64_t file_bytes() const override {
     int64_t bytes = 0;
@@ -316,15 +332,21 @@ class MetronomeDataSet : public SparseDataSet {
   MetronomePlan plan_;
 };
 
-bool looks_like_idx(const std::string& path) {
-  std::array<char, 4> start{};
-  const size_t got = io::open_stream(path)->read(start);
-  if (is_idx({start.data(), got})) return true;
+// The first bytes of a file: from afar they are better fetched once.
+std::string beginning_of(const std::string& path) {
+  constexpr size_t kBeginning = size_t{64} << 10;
+  std::string start(kBeginning, '\0');
+  start.resize(io::open_stream(path)->read(start));
+  return start;
+}
+
+bool looks_like_idx(const std::string& path, const std::string& start) {
+  if (is_idx(start)) return true;
   // A damaged beginning is better named as such than taken for text.
   const std::string name = std::filesystem::path(path).filename();
   const bool idx_name =
       name.find("-idx") != std::string::npos || name.find(".idx") != std::string::npos;
-  return idx_name && got > 0;
+  return idx_name && !start.empty();
 }
 
 // The labels beside a file of images, compressed or not; "" when there are none.
@@ -354,15 +376,16 @@ const char* name_of(Format format) {
 }
 
 Format format_of(const std::string& path) {
-  if (looks_like_idx(path)) return Format::kIdx;
+  const std::string start = beginning_of(path);
+  if (looks_like_idx(path, start)) return Format::kIdx;
   // By its name as well, so that damage is named as such and not taken for odd CSV.
   std::filesystem::path name(path);
   if (name.extension() == ".gz") name = name.stem();
   for (const char* extension : {".svm", ".svmlight", ".libsvm"})
     if (name.extension() == extension) return Format::kSvmlight;
-  if (name.extension() == ".metronome" || is_metronome(*io::open_stream(path)))
-    return Format::kMetronome;
-  return is_svmlight(*io::open_stream(path)) ? Format::kSvmlight : Format::kCsv;
+  MemoryStream once(start), again(start);
+  if (name.extension() == ".metronome" || is_metronome(once)) return Format::kMetronome;
+  return is_svmlight(again) ? Format::kSvmlight : Format::kCsv;
 }
 
 bool is_table(Format format) { return format == Format::kCsv; }
@@ -445,9 +468,9 @@ std::shared_ptr<const DataSet> DataSet::open(const config::Location& location,
   }
 
   const Format format = format_of(files[0]);
-  for (const std::string& file : files)
-    if (format_of(file) != format)
-      throw DataError("{} is {}, but {} is {}; wanted one format", file, name_of(format_of(file)),
+  for (size_t i = 1; i < files.size(); ++i)
+    if (const Format other = format_of(files[i]); other != format)
+      throw DataError("{} is {}, but {} is {}; wanted one format", files[i], name_of(other),
                       files[0], name_of(format));
   refuse_keys(config, format, files[0]);
   if (format != Format::kIdx && !labels.empty())

@@ -38,6 +38,9 @@ class DataSet {
   [[nodiscard]] virtual const Records& records(int split) const = 0;
   /// The file of a split.
   [[nodiscard]] virtual const std::string& file(int split) const = 0;
+  /// The hosts that hold most of a split's bytes, as its file system names them; none where all
+  /// hosts are alike or that cannot be learned. Asked anew each time.
+  [[nodiscard]] virtual std::vector<std::string> hosts(int /*split*/) const { return {}; }
 
   /// Where a row of a split is, for messages: "iris.csv:12", "x-images-idx3-ubyte.gz, row 11".
   [[nodiscard]] std::string place(int split, int64_t row) const;

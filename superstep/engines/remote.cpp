@@ -8,6 +8,7 @@ EngineResult RemoteEngine::run(const reduce::Program& program, const cluster::St
                                cluster::RunOptions options) {
   const FloatingPointScope floating_point;
   const cluster::Traffic before = server_.traffic();
+  options.many_hosts = true;
   options.traffic = [this] { return server_.traffic(); };
   const Bytes identity = options.job;
   cluster::Coordinator coordinator(program, std::move(options));

@@ -1,6 +1,7 @@
 // Training with workers in other processes: the three parts that such a job is made of.
 #include <nlohmann/json.hpp>
 
+#include "superstep/base/host.h"
 #include "superstep/base/log.h"
 #include "superstep/cluster/transport/client.h"
 #include "superstep/engines/local.h"
@@ -54,6 +55,7 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options) {
 }
 
 void work(const WorkOptions& options) {
+  if (!options.host.empty()) set_host_name(options.host);  // for what is read from HDFS, too
   std::string reason;
   const std::jthread tokens = front_door::carry_tokens();
   front_door::Stages stages;

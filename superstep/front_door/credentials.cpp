@@ -15,6 +15,7 @@
 #include <set>
 
 #include "superstep/base/error.h"
+#include "superstep/base/host.h"
 #include "superstep/io/file.h"
 
 namespace superstep {
@@ -33,11 +34,6 @@ bool is_loopback(const std::string& host) {
 }
 
 bool is_any(const std::string& host) { return host.empty() || host == "0.0.0.0" || host == "::"; }
-
-std::string own_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
-}
 
 // The addresses of all network interfaces.
 std::set<std::string> own_addresses() {
@@ -134,7 +130,7 @@ Credentials make_credentials(const std::string& listen, bool tls) {
   Credentials credentials{.secret = hex(make_secret())};
   const std::string host = host_of(listen);
   if (!tls || is_loopback(host)) return credentials;
-  std::set<std::string> hosts{"localhost", own_name()};
+  std::set<std::string> hosts{"localhost", machine_name()};
   if (is_any(host))
     hosts.merge(own_addresses());
   else

@@ -6,7 +6,6 @@
 namespace superstep::front_door {
 namespace {
 
-constexpr const char* kFit = "fit";
 constexpr const char* kNonzeros = "nonzeros";
 constexpr const char* kTrain = "train";
 constexpr const char* kEvaluate = "evaluate";

@@ -13,6 +13,9 @@ training::NetworkJob network_job(const Job& job, const Prepared& prepared);
 /// What a checkpoint or a worker must agree about: config that changes results, and data.
 Bytes identity_of(const Job& job, const Prepared& prepared);
 
+/// Of the stages that read files first.
+inline constexpr const char* kFit = "fit";
+
 /// The stages of a job. "fit": a pass over files of the job, whose config is complete() (see
 /// fit_program); "nonzeros", "train", "evaluate": what follows, of a job that is prepared.
 cluster::Stage fit_stage(const Job& job, const std::string& which);

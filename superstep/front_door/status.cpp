@@ -1,11 +1,10 @@
 #include <signal.h>
-#include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
 
+#include "superstep/base/host.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/front_door/status_file.h"
 #include "superstep/io/file.h"
@@ -24,7 +23,7 @@ constexpr double kSilentHere = 5, kSilentElsewhere = 60;
 bool is_gone(const report::Status& status, double now) {
   const double silent = now - status.updated;
   if (silent > kSilentElsewhere) return true;
-  const bool ended = status.host == this_host() &&
+  const bool ended = status.host == machine_name() &&
                      ::kill(static_cast<pid_t>(status.process), 0) != 0 && errno == ESRCH;
   return ended && silent > kSilentHere;
 }
@@ -33,11 +32,6 @@ bool is_gone(const report::Status& status, double now) {
 
 double unix_now() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-std::string this_host() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
 }
 
 report::Status read_status(const std::string& path) {

@@ -13,7 +13,6 @@ inline constexpr const char* kStatusFile = "status.json";
 inline constexpr const char* kStatusPage = "status.html";
 
 double unix_now();
-std::string this_host();
 
 /// The status of a run, or of the latest in a folder of runs. A run that says it is running while
 /// nobody can be writing any more is "finished" where its model is there, else "lost". Throws

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "superstep/base/host.h"
 #include "superstep/base/log.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/front_door/status_file.h"
@@ -49,7 +50,7 @@ StatusWriter::StatusWriter(const cluster::RunFolder& folder, const Job& job)
     : folder_(folder), patience_(job.finetune.patience) {
   status_.job = job.job.name;
   status_.run = folder.path();
-  status_.host = this_host();
+  status_.host = machine_name();
   status_.process = ::getpid();
   status_.attempt = folder.attempt();
   status_.started = unix_now();
@@ -202,6 +203,8 @@ void StatusWriter::on_cluster(const cluster::ClusterNow& now) {
       note(what, -1, more);
   status_.leases = counts;
   status_.workers_lost = now.lost;
+  status_.read_here = now.read.here;
+  status_.read_elsewhere = now.read.elsewhere;
   timeline_.advance(unix_now() - status_.started);
   note_workers(now);
   status_.bin_seconds = timeline_.bin_seconds();
@@ -229,6 +232,8 @@ void StatusWriter::note_workers(const cluster::ClusterNow& now) {
     found->replicas = told.replicas;
     found->units = told.units;
     found->compute_seconds = told.compute_seconds;
+    found->read_here = told.read.here;
+    found->read_elsewhere = told.read.elsewhere;
     found->heard = unix_now() - told.silent_seconds;
     timeline_.add(told.worker, told.lanes, told.compute_seconds);
   }

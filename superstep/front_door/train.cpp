@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "superstep/base/hash.h"
+#include "superstep/base/log.h"
 #include "superstep/front_door/run_report.h"
 #include "superstep/front_door/runs.h"
 #include "superstep/front_door/stages.h"
@@ -11,6 +12,7 @@
 #include "superstep/front_door/training_pictures.h"
 #include "superstep/io/file.h"
 #include "superstep/kernels/isa.h"
+#include "superstep/report/text.h"
 #include "superstep/training/evaluate_program.h"
 
 namespace superstep {
@@ -64,9 +66,40 @@ nlohmann::ordered_json leases(const reduce::ScheduleCounters& counters) {
           {"expelled", counters.expelled}};
 }
 
+// What the workers have read from HDFS.
+class Reads {
+ public:
+  void add(const cluster::RunResult& run) {
+    for (const auto& [process, read] : run.read) read_[process] = read;
+  }
+  void end_first_pass() { first_pass_ = all(); }
+  [[nodiscard]] const io::BytesRead& first_pass() const { return first_pass_; }
+  [[nodiscard]] io::BytesRead all() const {
+    io::BytesRead all;
+    for (const auto& [process, read] : read_) all += read;
+    return all;
+  }
+
+ private:
+  std::map<cluster::WorkerProcess, io::BytesRead> read_;
+  io::BytesRead first_pass_;
+};
+
+nlohmann::ordered_json bytes(const io::BytesRead& read) {
+  return {{"here", read.here}, {"elsewhere", read.elsewhere}};
+}
+
+void tell_first_pass(const io::BytesRead& read) {
+  if (read.all() == 0) return;
+  log::info("first pass over the data: {} from HDFS, {:.0f}% of it read where it lies",
+            report::human_bytes(read.all()),
+            100 * static_cast<double>(read.here) / static_cast<double>(read.all()));
+}
+
 // The last line of metrics.jsonl. Times and units are those of this attempt.
 std::string end_line(const TrainResult& result, const PhaseTeller& teller,
-                     const engines::EngineResult& done, int threads, double seconds) {
+                     const engines::EngineResult& done, const Reads& reads, int threads,
+                     double seconds) {
   nlohmann::ordered_json line;
   line["event"] = "end";
   line["phase"] = "";
@@ -79,6 +112,7 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller,
   line["wait_seconds"] = teller.wait_seconds();
   line["bytes_in"] = done.bytes_in;
   line["bytes_out"] = done.bytes_out;
+  line["read"] = {{"first_pass", bytes(reads.first_pass())}, {"all", bytes(reads.all())}};
   line["workers"] = result.units_by_lane.size();
   line["threads"] = threads;
   line["isa"] = kernels::isa_name(kernels::isa());
@@ -152,14 +186,23 @@ TrainResult train_in(Run& run, std::unique_ptr<engines::Engine>& engine,
   engine = make_engine(folder ? folder->attempt() : 1);
   // Workers look for it there: before they are needed.
   if (folder) run.write_address(*engine);
+  Reads reads;
+  int expected = static_cast<int>(job.engine.workers);  // workers; only the first stage waits
   const RunStage run_stage = [&](const reduce::Program& stage_program, const cluster::Stage& stage,
                                  const Bytes& stage_identity) {
     engines::EngineResult done =
-        engine->run(stage_program, stage, {.job = stage_identity, .stop = options.stop});
+        engine->run(stage_program, stage,
+                    {.job = stage_identity,
+                     .schedule = {.expected = expected},
+                     .stop = options.stop});
     if (!done.run.finished) throw Stopped();
+    reads.add(done.run);
+    if (stage.kind == kFit) reads.end_first_pass();
+    expected = 0;
     return std::move(done.run.state);
   };
   Prepared prepared = prepare(job, {.run = run_stage});
+  tell_first_pass(reads.first_pass());
   if (options.listener) options.listener->on_data(prepared.summary);
 
   const training::NetworkProgram program(network_job(job, prepared));
@@ -205,6 +248,7 @@ TrainResult train_in(Run& run, std::unique_ptr<engines::Engine>& engine,
   run_options.observer = &teller;
   const engines::EngineResult done =
       engine->run(program, train_stage(job, prepared), std::move(run_options));
+  reads.add(done.run);
   result.finished = done.run.finished;
   result.reproducible = done.run.reproducible;
   result.supersteps = done.run.rounds;
@@ -224,7 +268,7 @@ TrainResult train_in(Run& run, std::unique_ptr<engines::Engine>& engine,
   result.metrics_rows = prepared.judged_name();
   folder->check_claim();
   folder->append_metrics(
-      end_line(result, teller, done, engine->threads(),
+      end_line(result, teller, done, reads, engine->threads(),
                std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count()));
   folder->send_metrics();
   draw_samples(*prepared.model, {.out = folder->file(kPictureFolder)});

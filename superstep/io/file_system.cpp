@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 #include "superstep/base/error.h"
 #include "superstep/io/path.h"
@@ -93,6 +94,18 @@ class LocalFileSystem : public FileSystem {
 };
 
 }  // namespace
+
+std::vector<std::string> hosts_of_most(const std::vector<BlockLocation>& blocks) {
+  std::map<std::string, int64_t> bytes;
+  int64_t most = 0;
+  for (const BlockLocation& block : blocks)
+    for (const std::string& host : block.hosts)
+      most = std::max(most, bytes[host] += block.length);
+  std::vector<std::string> hosts;
+  for (const auto& [host, held] : bytes)
+    if (held == most) hosts.push_back(host);
+  return hosts;
+}
 
 bool is_remote(std::string_view address) {
   return address.starts_with("hdfs://") || address.starts_with("webhdfs://") ||

@@ -34,6 +34,9 @@ struct BlockLocation {
   std::vector<std::string> hosts;
 };
 
+/// The hosts that hold the most of these bytes, sorted; none where no block names any.
+std::vector<std::string> hosts_of_most(const std::vector<BlockLocation>& blocks);
+
 /// Every method may be called from many threads, and throws FileError (path, operation, reason,
 /// what to do) when the world will not.
 class FileSystem {

@@ -118,6 +118,12 @@ class Program {
   /// The most units that any round worth the time has. A worker with more threads than this computes
   /// each unit on several of them.
   [[nodiscard]] virtual int64_t most_units() const { return std::numeric_limits<int64_t>::max(); }
+  /// Hosts that hold the bytes of each unit of a round, by unit; empty where nothing is known. A
+  /// hint for whoever hands out units, asked once a round at the coordinator alone: it is no part of
+  /// the round, and no result, digest or identity may depend on it.
+  [[nodiscard]] virtual std::vector<std::vector<std::string>> hosts(const Round& /*round*/) const {
+    return {};
+  }
   /// What updates of this round hold; the same for all its units.
   [[nodiscard]] virtual UpdateSpec update_spec(const Round& round) const = 0;
   /// Scratch for a lane; called once a lane, on its thread.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "superstep/base/error.h"
+#include "superstep/base/host.h"
 #include "superstep/base/rng.h"
 
 namespace superstep::reduce {
@@ -12,6 +13,7 @@ namespace {
 constexpr WorkerId kNobody = std::numeric_limits<WorkerId>::min();
 constexpr size_t kDeathsToPoison = 3;     // deaths over one unit ...
 constexpr size_t kHostsToPoison = 2;      // ... on so many hosts, where there are so many
+constexpr size_t kDeathsToAvoid = 3;      // of workers over units: their host may be ill
 constexpr size_t kFinishedForMedian = 3;  // fewer say nothing about what is slow
 constexpr int kLeaseBits = 40;            // low bits of a lease id; the attempt is above them
 
@@ -26,18 +28,23 @@ bool Schedule::compares() const {
          options_.dead < kNever;
 }
 
-std::vector<Action> Schedule::begin(int units, Seconds now) {
+std::vector<Action> Schedule::begin(int units, Seconds now,
+                                    std::vector<std::vector<std::string>> hosts) {
   SUPERSTEP_ASSERT(done_ && units >= 0);
+  SUPERSTEP_ASSERT(hosts.empty() || hosts.size() == static_cast<size_t>(units));
   // What is left of the round before does not count any more: its unit numbers mean nothing now.
   for (const auto& [id, lease] : leases_) SUPERSTEP_ASSERT(lease.state == LeaseState::kStopping);
   Actions out;
   done_ = false;
   counted_ = 0;
   durations_.clear();
+  has_workers_.reset();
   units_.assign(static_cast<size_t>(units), {});
+  for (size_t u = 0; u < hosts.size(); ++u) units_[u].hosts = std::move(hosts[u]);
   if (owners_.size() < units_.size()) owners_.resize(units_.size(), kNobody);
   const RngKey audit_key = RngKey(static_cast<uint64_t>(round_)).fold("audit");
   for (int u = 0; u < units; ++u) {
+    disown_if_far(u);
     make_pending(u);
     if (audit_key.uniform(static_cast<uint64_t>(u)) >= options_.audit) continue;
     units_[static_cast<size_t>(u)].audit_open = true;
@@ -85,6 +92,7 @@ void Schedule::handle(const Joined& event, Seconds now, Actions& out) {
       std::erase_if(unit.deaths, [&](const Death& death) {
         return death.host == host && death.process == event.process;
       });
+  if (event.process != 0) std::erase(deaths_[host], event.process);
   workers_[event.worker] = {.lanes = event.lanes,
                             .busy = 0,
                             .host = std::move(host),
@@ -222,31 +230,35 @@ void Schedule::grant(WorkerId worker, int unit, Seconds now, Actions& out) {
   out.push_back(Grant{worker, id, unit});
 }
 
-// Pending units go to free lanes: first to those who had them last, then units that nobody had, one
-// a worker in turn; then a worker with nothing else takes from whoever has the most waiting.
+// Pending units go to free lanes: first to those who had them last; then units that nobody had, one
+// a worker in turn, near ones before far ones; then a worker with nothing else takes from whoever
+// has the most waiting.
 void Schedule::assign(Seconds now, Actions& out) {
-  const auto grant_pending = [&](WorkerId worker, WorkerId owner, bool last) {
-    const std::optional<int> unit = take_pending(owner, last);
+  if (!has_workers_ && !workers_.empty()) has_workers_ = now;
+  if (!first_worker_) first_worker_ = has_workers_;
+  const auto grant_pending = [&](WorkerId worker, std::optional<int> unit) {
     if (!unit) return false;
+    take(*unit);
     owners_[static_cast<size_t>(*unit)] = worker;
     grant(worker, *unit, now, out);
     return true;
   };
+  const auto in_turn = [&](auto&& choose) {
+    for (bool progress = true; progress && !nothing_waits();) {
+      progress = false;
+      for (const auto& [id, worker] : workers_)
+        if (is_free(worker)) progress |= grant_pending(id, choose(worker));
+    }
+  };
   for (const auto& [id, worker] : workers_)
-    while (worker.busy < worker.lanes && grant_pending(id, id, /*last=*/false)) {
+    while (is_free(worker) && grant_pending(id, first_of(id))) {
     }
-  for (bool progress = true; progress && !pending_.empty();) {
-    progress = false;
-    for (const auto& [id, worker] : workers_) {
-      if (worker.busy >= worker.lanes || pending_.empty()) continue;
-      const auto longest = std::max_element(
-          pending_.begin(), pending_.end(),
-          [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
-      progress |= grant_pending(id, kNobody, /*last=*/false) ||
-                  grant_pending(id, longest->first, /*last=*/true);
-    }
-  }
-  if (pending_.empty()) assign_audits(now, out);
+  in_turn([&](const Worker& worker) { return first_near(worker.host); });
+  in_turn([&](const Worker&) {
+    const std::optional<int> far = first_far(now);
+    return far ? far : last_of_the_busiest();
+  });
+  if (nothing_waits()) assign_audits(now, out);
 }
 
 // The second lease of an audited unit goes to another worker, or to the same one where no other is
@@ -260,7 +272,7 @@ void Schedule::assign_audits(Seconds now, Actions& out) {
     const WorkerId holder = unit.digest ? unit.first_worker : leases_.at(unit.running.at(0)).worker;
     auto best = workers_.end();
     for (auto w = workers_.begin(); w != workers_.end(); ++w) {
-      if (w->second.busy >= w->second.lanes) continue;
+      if (!is_free(w->second)) continue;
       if (w->first != holder) {
         best = w;
         break;
@@ -279,7 +291,7 @@ void Schedule::assign_audits(Seconds now, Actions& out) {
 
 // A unit that is silent or slow gets one more lease, on an idle lane of another worker.
 void Schedule::assign_backups(Seconds now, Actions& out) {
-  if (!pending_.empty()) return;
+  if (!nothing_waits()) return;
   const Seconds median = median_duration();
   std::vector<int> slow;
   for (const auto& [id, lease] : leases_)
@@ -292,7 +304,7 @@ void Schedule::assign_backups(Seconds now, Actions& out) {
     WorkerId idlest = kNobody;
     int most_free = 0;
     for (const auto& [id, worker] : workers_) {
-      if (id == holder || worker.lanes - worker.busy <= most_free) continue;
+      if (id == holder || is_ill(worker.host) || worker.lanes - worker.busy <= most_free) continue;
       idlest = id;
       most_free = worker.lanes - worker.busy;
     }
@@ -386,8 +398,10 @@ void Schedule::remove_worker(WorkerId worker, bool died, Actions& out) {
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return;
   const Death death{found->second.host, found->second.process};
+  bool over_a_unit = false;
   workers_.erase(found);
-  if (const auto own = pending_.extract(worker)) pending_[kNobody].merge(own.mapped());
+  if (const auto own = pending_.extract(worker))
+    for (const int unit : own.mapped()) make_nobodys(unit);
 
   for (auto at = leases_.begin(); at != leases_.end();) {
     const auto [id, lease] = *at;
@@ -404,9 +418,11 @@ void Schedule::remove_worker(WorkerId worker, bool died, Actions& out) {
     } else {
       std::erase(unit.running, id);
       if (died) unit.deaths.push_back(death);
+      over_a_unit = true;
     }
     release(lease.unit, out);
   }
+  if (died && over_a_unit) deaths_[death.host].push_back(death.process);
 }
 
 // After a lease of the unit became void: it waits again, unless another lease still runs.
@@ -439,20 +455,94 @@ void Schedule::close_audit(int u) {
   --audits_open_;
 }
 
-void Schedule::make_pending(int unit) {
-  const WorkerId owner = owners_[static_cast<size_t>(unit)];
-  pending_[workers_.contains(owner) ? owner : kNobody].insert(unit);
+// Where other hosts are still free of deaths.
+bool Schedule::is_ill(const std::string& host) const {
+  const auto dead = [&](const std::string& name) {
+    const auto found = deaths_.find(name);
+    return found != deaths_.end() && found->second.size() >= kDeathsToAvoid;
+  };
+  return dead(host) && std::ranges::any_of(workers_, [&](const auto& w) {
+           return !dead(w.second.host);
+         });
 }
 
-std::optional<int> Schedule::take_pending(WorkerId owner, bool last) {
+bool Schedule::is_free(const Worker& worker) const {
+  return worker.busy < worker.lanes && !is_ill(worker.host);
+}
+
+// Who had the unit last may not be near to what it now means.
+void Schedule::disown_if_far(int u) {
+  const Unit& unit = units_[static_cast<size_t>(u)];
+  WorkerId& owner = owners_[static_cast<size_t>(u)];
+  const auto found = workers_.find(owner);
+  if (unit.hosts.empty() || found == workers_.end()) return;
+  const auto is_owners = [&](const auto& host) { return same_host(host, found->second.host); };
+  if (std::ranges::none_of(unit.hosts, is_owners)) owner = kNobody;
+}
+
+void Schedule::make_pending(int unit) {
+  const WorkerId owner = owners_[static_cast<size_t>(unit)];
+  if (workers_.contains(owner))
+    pending_[owner].insert(unit);
+  else
+    make_nobodys(unit);
+}
+
+void Schedule::make_nobodys(int u) {
+  const Unit& unit = units_[static_cast<size_t>(u)];
+  for (const std::string& host : unit.hosts) near_[host].insert(u);
+  if (unit.hosts.empty()) near_[""].insert(u);
+}
+
+void Schedule::take(int u) {
+  const auto take_from = [u](auto& waiting, const auto& key) {
+    const auto found = waiting.find(key);
+    if (found == waiting.end()) return;
+    found->second.erase(u);
+    if (found->second.empty()) waiting.erase(found);
+  };
+  take_from(pending_, owners_[static_cast<size_t>(u)]);
+  for (const std::string& host : units_[static_cast<size_t>(u)].hosts) take_from(near_, host);
+  if (units_[static_cast<size_t>(u)].hosts.empty()) take_from(near_, "");
+}
+
+std::optional<int> Schedule::first_of(WorkerId owner) const {
   const auto found = pending_.find(owner);
   if (found == pending_.end()) return std::nullopt;
-  std::set<int>& units = found->second;
-  const auto at = last ? std::prev(units.end()) : units.begin();
-  const int unit = *at;
-  units.erase(at);
-  if (units.empty()) pending_.erase(found);
-  return unit;
+  return *found->second.begin();
+}
+
+// Of what nobody had.
+std::optional<int> Schedule::first_near(const std::string& host) const {
+  for (const auto& [name, units] : near_)
+    if (same_host(name, host)) return *units.begin();
+  return std::nullopt;
+}
+
+// Of what nobody had, for a lane that is near to none of it.
+std::optional<int> Schedule::first_far(Seconds now) const {
+  if (near_.empty()) return std::nullopt;
+  if (const auto anywhere = near_.find(""); anywhere != near_.end())
+    return *anywhere->second.begin();
+  const bool waits = now - *has_workers_ < options_.near_wait;
+  const bool more_come =
+      workers() < options_.expected && now - *first_worker_ < options_.expected_wait;
+  for (const auto& [name, units] : near_) {
+    const bool has_worker = std::ranges::any_of(
+        workers_, [&](const auto& w) { return same_host(name, w.second.host); });
+    if (!has_worker && !more_come) return *units.begin();
+  }
+  if (waits || more_come) return std::nullopt;
+  const auto most = std::ranges::max_element(
+      near_, {}, [](const auto& waiting) { return waiting.second.size(); });
+  return *most->second.rbegin();
+}
+
+std::optional<int> Schedule::last_of_the_busiest() const {
+  if (pending_.empty()) return std::nullopt;
+  const auto most = std::ranges::max_element(
+      pending_, {}, [](const auto& waiting) { return waiting.second.size(); });
+  return *most->second.rbegin();
 }
 
 void Schedule::finish_round_if_done(Actions& out) {

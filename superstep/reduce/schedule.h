@@ -19,6 +19,13 @@
 //    lease, running or claimed, that shows no life for `dead` seconds;
 //  - every message may come twice or out of order: an unknown lease is answered with Drop, a claim
 //    noticed again with Push.
+// Units may come with the hosts that hold their bytes (a hint: begin()). A free lane then takes the
+// first unit of its own host; once there is none, one that no worker is near to, or any. In the
+// first `near_wait` seconds that a round has workers it leaves alone what a worker of another host
+// is near to; in the first `expected_wait` seconds that the schedule has any, also what a worker
+// may be near to that is still expected. So for nearness no lane idles longer than the one in a
+// round, and the other once; without hosts it never does.
+//
 // Results of one unit, where there are two, are compared by digest; a unit is a pure function.
 //
 // What the caller does: calls on(Tick) about once a second; tells workers what Grant, Push, Drop
@@ -58,6 +65,9 @@ struct ScheduleOptions {
   Seconds slow_least = 1;  ///< ... and at least so long.
   Seconds dead = 120;      ///< A worker silent for so long is expelled, a lease given up.
   Seconds late = 10;       ///< Ticks further apart than this renew all leases and expire none.
+  Seconds near_wait = 3;   ///< A lane leaves a unit to a host that holds its bytes for so long.
+  int expected = 0;        ///< Workers that are to come; 0: unknown, and none is waited for.
+  Seconds expected_wait = 10;  ///< It leaves one to such a worker for so long after the first came.
 };
 
 // Events.
@@ -171,8 +181,10 @@ class Schedule {
   explicit Schedule(ScheduleOptions options);
 
   /// A round of units 0 .. units - 1 begins; the one before must be done. With 0 units it is done
-  /// at once. A unit goes first to the worker whose result counted for this number last.
-  [[nodiscard]] std::vector<Action> begin(int units, Seconds now);
+  /// at once. A unit goes first to the worker whose result counted for this number last, unless its
+  /// bytes lie on other hosts. `hosts`: those of each unit, as same_host() takes them; or none.
+  [[nodiscard]] std::vector<Action> begin(int units, Seconds now,
+                                          std::vector<std::vector<std::string>> hosts = {});
   [[nodiscard]] std::vector<Action> on(const Event& event, Seconds now);
 
   /// Whether, by its options, it may ask for a second result of a unit and compare: else no notice
@@ -219,6 +231,7 @@ class Schedule {
     std::optional<Digest> digest;     // of the first result that was noticed
     WorkerId first_worker = 0;        // who noticed it
     std::vector<Death> deaths;        // of workers that computed it
+    std::vector<std::string> hosts;   // that hold its bytes
   };
   using Actions = std::vector<Action>;
 
@@ -246,8 +259,17 @@ class Schedule {
   void release(int unit, Actions& out);
   [[nodiscard]] bool is_poisoned(const Unit& unit) const;
   void close_audit(int unit);
+  [[nodiscard]] bool is_ill(const std::string& host) const;
+  [[nodiscard]] bool is_free(const Worker& worker) const;
+  [[nodiscard]] bool nothing_waits() const { return pending_.empty() && near_.empty(); }
+  void disown_if_far(int unit);
   void make_pending(int unit);
-  [[nodiscard]] std::optional<int> take_pending(WorkerId owner, bool last);
+  void make_nobodys(int unit);
+  void take(int unit);
+  [[nodiscard]] std::optional<int> first_of(WorkerId owner) const;
+  [[nodiscard]] std::optional<int> first_near(const std::string& host) const;
+  [[nodiscard]] std::optional<int> first_far(Seconds now) const;
+  [[nodiscard]] std::optional<int> last_of_the_busiest() const;
   void finish_round_if_done(Actions& out);
 
   ScheduleOptions options_;
@@ -258,7 +280,12 @@ class Schedule {
   std::map<LeaseId, Lease> leases_;
   std::vector<Unit> units_;
   std::vector<WorkerId> owners_;               // by unit: who computed it last; kept over rounds
-  std::map<WorkerId, std::set<int>> pending_;  // by owner; no empty sets
+  std::map<WorkerId, std::set<int>> pending_;  // by owner; no empty sets; nobody's are in near_
+  std::map<std::string, std::set<int>> near_;  // nobody's, by host, "" without; no empty sets
+  // By host: the processes of workers that died over a unit.
+  std::map<std::string, std::vector<int64_t>> deaths_;
+  std::optional<Seconds> has_workers_;   // since when the round has had any
+  std::optional<Seconds> first_worker_;  // when it came
   std::set<int> audits_waiting_;               // audited units that have had one lease only
   std::vector<Seconds> durations_;             // of the units that finished in this round
   std::optional<Seconds> last_tick_;

@@ -450,5 +450,116 @@ TEST(Schedule, NamesItsMembersAndWhatEachHolds) {
   EXPECT_EQ(job.schedule.members().size(), 1U);
 }
 
+/// Workers of one lane: 1 on "a.example", 2 on "b.example".
+Job two_hosts(ScheduleOptions options = {}) {
+  Job job(0, options);
+  (void)job.on(Joined{.worker = 1, .host = "a.example"});
+  (void)job.on(Joined{.worker = 2, .host = "b.example"});
+  return job;
+}
+using Hosts = std::vector<std::vector<std::string>>;
+
+std::map<int, WorkerId> by_unit(const std::vector<Grant>& grants) {
+  std::map<int, WorkerId> found;
+  for (const Grant& g : grants) found[g.unit] = g.worker;
+  return found;
+}
+
+TEST(Schedule, GivesAFreeLaneTheFirstUnitOfItsHost) {
+  Job job = two_hosts();
+  // "b": without its domain; unit 2 is on both.
+  const auto first = all<Grant>(
+      job.schedule.begin(4, 0, Hosts{{"b"}, {"b.example"}, {"c", "b.example", "a.example"}, {"a.example"}}));
+  EXPECT_EQ(by_unit(first), (std::map<int, WorkerId>{{0, 2}, {2, 1}}));
+  EXPECT_EQ(only<Grant>(job.finish(first[0])).unit, 3);  // worker 1
+  EXPECT_EQ(only<Grant>(job.finish(first[1])).unit, 1);
+}
+
+TEST(Schedule, LeavesAUnitToAWorkerOfItsHostForAWhile) {
+  Job job = two_hosts({.near_wait = 3});
+  const auto first = all<Grant>(job.schedule.begin(3, 0, Hosts{{"a.example"}, {"b.example"}, {"b.example"}}));
+  ASSERT_EQ(by_unit(first), (std::map<int, WorkerId>{{0, 1}, {1, 2}}));
+  EXPECT_FALSE(has<Grant>(job.finish(first[0])));  // unit 2 is left to worker 2, which is busy
+  EXPECT_FALSE(has<Grant>(job.tick_at(2.9)));
+  const Grant far = only<Grant>(job.tick_at(3));
+  EXPECT_EQ(far.worker, 1);
+  EXPECT_EQ(far.unit, 2);
+  // The wait is the round's: what comes free later takes what there is.
+  (void)job.finish(first[1]);
+  EXPECT_TRUE(has<RoundDone>(job.finish(far)));
+}
+
+TEST(Schedule, TakesWhatNoWorkerIsNearToAtOnce) {
+  Job job = two_hosts();
+  const auto first = all<Grant>(job.schedule.begin(3, 0, Hosts{{"c"}, {"d"}, {}}));
+  EXPECT_EQ(by_unit(first), (std::map<int, WorkerId>{{0, 2}, {2, 1}}));
+}
+
+TEST(Schedule, WaitsForWorkersThatAreExpected) {
+  Job job(0, {.near_wait = 1, .expected = 2, .expected_wait = 10});
+  EXPECT_FALSE(has<Grant>(job.schedule.begin(2, 0, Hosts{{"b"}, {"b"}})));
+  job.now = 10;  // the wait begins with the first worker
+  EXPECT_FALSE(has<Grant>(job.on(Joined{.worker = 1, .host = "a"})));
+  EXPECT_FALSE(has<Grant>(job.tick_at(19)));
+  // It has one of its own; none is expected any more, and the round's wait is over.
+  EXPECT_EQ(by_unit(all<Grant>(job.on(Joined{.worker = 2, .host = "b"}))),
+            (std::map<int, WorkerId>{{0, 2}, {1, 1}}));
+}
+
+TEST(Schedule, WaitsForExpectedWorkersOnce) {
+  Job job(0, {.expected = 2, .expected_wait = 10});
+  (void)job.on(Joined{.worker = 1, .host = "a"});
+  EXPECT_FALSE(has<Grant>(job.schedule.begin(1, 0, Hosts{{"b"}})));
+  EXPECT_FALSE(has<Grant>(job.tick_at(9.9)));
+  (void)job.finish(only<Grant>(job.tick_at(10)));
+  EXPECT_TRUE(has<Grant>(job.schedule.begin(1, 10, Hosts{{"b"}})));
+}
+
+TEST(Schedule, AUnitGoesBackToWhoHadItUnlessItsBytesLieElsewhere) {
+  Job job = two_hosts();
+  for (const Grant& g : all<Grant>(job.schedule.begin(2, 0, Hosts{{"a.example"}, {"b.example"}})))
+    (void)job.finish(g);
+  const auto without = all<Grant>(job.begin(2));
+  EXPECT_EQ(by_unit(without), (std::map<int, WorkerId>{{0, 1}, {1, 2}}));
+  for (const Grant& g : without) (void)job.finish(g);
+  // Unit 0 of this round is of other rows.
+  EXPECT_EQ(by_unit(all<Grant>(job.schedule.begin(2, 0, Hosts{{"b.example"}, {"a.example"}}))),
+            (std::map<int, WorkerId>{{0, 2}, {1, 1}}));
+}
+
+TEST(Schedule, ANearUnitOfALostWorkerGoesElsewhere) {
+  Job job = two_hosts();
+  const auto first = all<Grant>(job.schedule.begin(3, 0, Hosts{{"a.example"}, {"b.example"}, {"b.example"}}));
+  (void)job.finish(first[0]);
+  const Grant again = only<Grant>(job.on(Lost{2}));  // nobody is near to it now
+  EXPECT_EQ(again.worker, 1);
+  EXPECT_TRUE(has<Grant>(job.finish(again)));
+}
+
+TEST(Schedule, AHostWhereThreeWorkersDiedGetsNoMoreWhileAnotherIsThere) {
+  Job job(0, {.silence = kNever, .slow_factor = kNever});
+  (void)job.on(Joined{.worker = 9, .lanes = 2, .host = "well"});
+  (void)job.begin(9);  // two of them to worker 9
+  for (WorkerId w = 1; w <= 3; ++w) {
+    EXPECT_EQ(only<Grant>(job.on(Joined{.worker = w, .host = "ill", .process = w})).worker, w);
+    (void)job.on(Lost{w});
+  }
+  EXPECT_FALSE(has<Grant>(job.on(Joined{.worker = 4, .host = "ill", .process = 4})));
+  // One that comes back has only lost its connection: it did not die.
+  EXPECT_TRUE(has<Grant>(job.on(Joined{.worker = 5, .host = "ill", .process = 3})));
+}
+
+TEST(Schedule, WhereThereIsNoOtherHostAnIllOneGoesOn) {
+  Job job(0, {.silence = kNever, .slow_factor = kNever});
+  (void)job.on(Joined{.worker = 9, .host = "well"});
+  (void)job.begin(9);
+  for (WorkerId w = 1; w <= 3; ++w) {
+    (void)job.on(Joined{.worker = w, .host = "ill", .process = w});
+    (void)job.on(Lost{w});
+  }
+  EXPECT_FALSE(has<Grant>(job.on(Joined{.worker = 4, .host = "ill", .process = 4})));
+  EXPECT_EQ(only<Grant>(job.on(Lost{9})).worker, 4);
+}
+
 }  // namespace
 }  // namespace superstep::reduce

@@ -14,6 +14,9 @@ namespace {
 
 constexpr int64_t kVersion = 1;
 
+// A field that the first programs of this version did not write yet.
+constexpr bool kLater = true;
+
 // Each list of fields serves both ways: f(name, field) writes the field or reads it.
 
 template <class T, class F>
@@ -26,6 +29,8 @@ void fields(T& worker, F f) {
   f("replicas", worker.replicas);
   f("units", worker.units);
   f("compute_seconds", worker.compute_seconds);
+  f("read_here", worker.read_here, kLater);
+  f("read_elsewhere", worker.read_elsewhere, kLater);
   f("heard", worker.heard);
   f("busy", worker.busy);
 }
@@ -66,6 +71,8 @@ void fields(T& status, F f) {
   f("transfer_seconds", status.transfer_seconds);
   f("bytes_in", status.bytes_in);
   f("bytes_out", status.bytes_out);
+  f("read_here", status.read_here, kLater);
+  f("read_elsewhere", status.read_elsewhere, kLater);
   f("phase_seconds_left", status.phase_seconds_left);
   f("may_stop_early", status.may_stop_early);
   f("leases", status.leases);
@@ -91,10 +98,14 @@ void read(const Json& json, std::map<std::string, double>& values) {
 void read(const Json& json, auto& value) { json.get_to(value); }
 
 void write_fields(Json& json, const auto& whole) {
-  fields(whole, [&](const char* name, const auto& value) { write(json[name], value); });
+  fields(whole, [&](const char* name, const auto& value, bool = false) {
+    write(json[name], value);
+  });
 }
 void read_fields(const Json& json, auto& whole) {
-  fields(whole, [&](const char* name, auto& value) { read(json.at(name), value); });
+  fields(whole, [&](const char* name, auto& value, bool later = false) {
+    if (!later || json.contains(name)) read(json.at(name), value);
+  });
 }
 
 }  // namespace

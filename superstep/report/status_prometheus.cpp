@@ -127,6 +127,11 @@ std::string status_prometheus(const Status& s) {
   to.metric("transfer_bytes_total", "counter", "Bytes moved, seen from the coordinator.");
   to.sample(real(s.bytes_in), {{"direction", "in"}});
   to.sample(real(s.bytes_out), {{"direction", "out"}});
+  if (s.read_here + s.read_elsewhere > 0) {
+    to.metric("hdfs_read_bytes_total", "counter", "Bytes that workers had from HDFS.");
+    to.sample(real(s.read_here), {{"from", "own_host"}});
+    to.sample(real(s.read_elsewhere), {{"from", "another_host"}});
+  }
   if (!s.leases.empty()) {
     to.metric("leases_total", "counter", "Leases by what became of them.");
     for (const auto& [what, count] : s.leases) to.sample(real(count), {{"event", what}});

@@ -39,6 +39,8 @@ Status made_up() {
   s.transfer_seconds = 4;
   s.bytes_in = 2'000'000;
   s.bytes_out = 3'000'000;
+  s.read_here = 3'000'000;
+  s.read_elsewhere = 1'000'000;
   s.phase_seconds_left = 185;
   s.leases = {{"granted", 1500}, {"released", 2}, {"backups", 0}};
   s.workers_lost = 1;
@@ -50,6 +52,8 @@ Status made_up() {
        .replicas = {0, 2},
        .units = 1000,
        .compute_seconds = 100,
+       .read_here = 3'000'000,
+       .read_elsewhere = 1'000'000,
        .heard = kStarted + 99,
        .busy = {50, 100}},
       {.worker = 1, .host = "node-2", .here = false, .heard = kStarted + 40, .busy = {30, -1}}};
@@ -62,6 +66,19 @@ Status made_up() {
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+TEST(Status, IsReadThoughItIsOfAProgramThatCountedNoBytesOfHdfs) {
+  std::string text = status_json(made_up());
+  text = std::regex_replace(text, std::regex(R"("read_\w+":\d+,)"), "");
+  const Status old = status_from_json(text, "x");
+  EXPECT_EQ(old.read_here, 0);
+  EXPECT_EQ(old.workers[0].read_elsewhere, 0);
+  EXPECT_EQ(old.workers[0].heard, kStarted + 99);
+}
+
+TEST(Status, SaysHowMuchWasReadWhereItLies) {
+  EXPECT_TRUE(has(status_text(made_up(), kStarted), "read        4.0 MB from HDFS, 75% of it where it lies"));
 }
 
 TEST(Status, ComesBackFromJson) {

@@ -92,6 +92,9 @@ std::vector<std::pair<std::string, std::string>> status_facts(const Status& s, d
   if (s.bytes_in + s.bytes_out > 0)
     fact("moved", fmt::format("{} in, {} out; transfers took {} together", human_bytes(s.bytes_in),
                               human_bytes(s.bytes_out), human_seconds(s.transfer_seconds)));
+  if (const int64_t read = s.read_here + s.read_elsewhere; read > 0)
+    fact("read", fmt::format("{} from HDFS, {:.0f}% of it where it lies", human_bytes(read),
+                             100 * static_cast<double>(s.read_here) / static_cast<double>(read)));
   fact("leases", leases_text(s));
   const auto here = std::ranges::count_if(s.workers, &WorkerStatus::here);
   fact("workers",

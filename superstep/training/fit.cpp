@@ -1,6 +1,8 @@
 #include "superstep/training/fit.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 
 namespace superstep::training {
 
@@ -57,14 +59,34 @@ std::optional<Round> FitProgram::next(const Round* last, const State& state) con
   if (!numbers && !data::Scaling::needs_statistics(scale, data_->schema())) return std::nullopt;
   Round round{
       .phase = "statistics", .epoch = 0, .superstep = 1, .args = index_bytes, .units = {}};
-  for (int64_t begin = 0; begin < index.rows; begin += kRowsOfAStatisticsUnit) {
-    const int64_t end = std::min(begin + kRowsOfAStatisticsUnit, index.rows);
-    round.units.push_back({.id = begin / kRowsOfAStatisticsUnit,
-                           .begin = begin,
-                           .end = end,
-                           .weight = end - begin});
+  // A unit is of one split, so that who has read the split, or is near to it, can have all of them.
+  const auto splits = static_cast<int64_t>(index.first_row.size());
+  for (int64_t split = 0; split < splits; ++split) {
+    const auto at = static_cast<size_t>(split);
+    const int64_t split_end = split + 1 < splits ? index.first_row[at + 1] : index.rows;
+    for (int64_t begin = index.first_row[at]; begin < split_end; begin += kRowsOfAStatisticsUnit) {
+      const int64_t end = std::min(begin + kRowsOfAStatisticsUnit, split_end);
+      round.units.push_back({.id = static_cast<int64_t>(round.units.size()),
+                             .begin = begin,
+                             .end = end,
+                             .weight = end - begin});
+    }
   }
   return round;
+}
+
+std::vector<std::vector<std::string>> FitProgram::hosts(const Round& round) const {
+  std::optional<data::RowIndex> index;
+  if (round.phase != "index") index = data::RowIndex::from_bytes(round.args);
+  std::map<int, std::vector<std::string>> of_split;  // each is asked for once
+  std::vector<std::vector<std::string>> hosts;
+  for (const reduce::WorkUnit& unit : round.units) {
+    const int split =
+        index ? index->find(unit.begin).split : static_cast<int>(unit.begin);
+    if (!of_split.contains(split)) of_split[split] = data_->hosts(split);
+    hosts.push_back(of_split[split]);
+  }
+  return hosts;
 }
 
 reduce::UpdateSpec FitProgram::update_spec(const Round&) const {

@@ -1,7 +1,7 @@
 // The phase `fit` as a Program: what must be known of the data before anything can be learned.
 //
 //   index       a unit is a split: rows are counted, labels too, every record is checked
-//   statistics  a unit is a range of row numbers: sums over the training rows of every column;
+//   statistics  a unit is a range of row numbers of one split: sums over the training rows of every column;
 //               left out where the scaling needs none
 //
 // The result depends on the rows alone, not on how files were cut or who read them.
@@ -41,6 +41,8 @@ class FitProgram : public reduce::Program {
   [[nodiscard]] reduce::State initial() const override { return {}; }
   [[nodiscard]] std::optional<reduce::Round> next(const reduce::Round* last,
                                                   const reduce::State& state) const override;
+  [[nodiscard]] std::vector<std::vector<std::string>> hosts(
+      const reduce::Round& round) const override;
   [[nodiscard]] reduce::UpdateSpec update_spec(const reduce::Round& round) const override;
   [[nodiscard]] reduce::Outcome compute(const reduce::Task& task) const override;
   reduce::Report apply(const reduce::Round& round, reduce::State& state,

@@ -112,5 +112,43 @@ TEST(FitProgram, DividesAConstantLabelByOne) {
   EXPECT_EQ(fitted.target.deviation, 1);
 }
 
+// Rows whose splits lie on hosts.
+class OnHosts : public data::DataSet {
+ public:
+  explicit OnHosts(std::shared_ptr<const data::DataSet> rows) : rows_(std::move(rows)) {}
+  const data::Schema& schema() const override { return rows_->schema(); }
+  int splits() const override { return rows_->splits(); }
+  const data::Records& records(int split) const override { return rows_->records(split); }
+  const std::string& file(int split) const override { return rows_->file(split); }
+  int64_t file_bytes() const override { return rows_->file_bytes(); }
+  std::vector<std::string> hosts(int split) const override {
+    return {fmt::format("node-{}", split)};
+  }
+
+ private:
+  std::shared_ptr<const data::DataSet> rows_;
+};
+
+TEST(FitProgram, NamesTheHostsOfEachUnitAndHasNoUnitOfTwoFiles) {
+  const TestFolder folder;
+  std::filesystem::create_directory(folder.path("rows"));
+  folder.write("rows/a.csv", "1,a\n2,b\n");
+  folder.write("rows/b.csv", "3,a\n");
+  folder.write("rows/c.csv", "4,a\n5,b\n6,b\n");
+  data::DataConfig config;
+  config.label = "1";
+  const FitProgram program(
+      std::make_shared<OnHosts>(data::DataSet::open({folder.path("rows"), ""}, config)),
+      {.scale = "standardise", .training = [](int64_t) { return true; }});
+  const std::vector<std::vector<std::string>> hosts{{"node-0"}, {"node-1"}, {"node-2"}};
+  std::vector<std::pair<int64_t, int64_t>> ranges;
+  testing::run_serially(program, [&](const testing::Done& done, const auto&) {
+    EXPECT_EQ(program.hosts(done.round), hosts) << done.round.phase;
+    if (done.round.phase == "statistics")
+      for (const auto& unit : done.round.units) ranges.emplace_back(unit.begin, unit.end);
+  });
+  EXPECT_EQ(ranges, (std::vector<std::pair<int64_t, int64_t>>{{0, 2}, {2, 3}, {3, 6}}));
+}
+
 }  // namespace
 }  // namespace superstep::training

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -20,6 +19,7 @@
 #include <set>
 #include <thread>
 
+#include "superstep/base/host.h"
 #include "superstep/base/log.h"
 #include "superstep/cluster/transport/buffers.h"
 #include "superstep/cluster/transport/wire.h"
@@ -45,12 +45,6 @@ std::chrono::system_clock::time_point in_seconds(double seconds) {
   return std::chrono::system_clock::now() +
          std::chrono::duration_cast<std::chrono::system_clock::duration>(
              std::chrono::duration<double>(seconds));
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0) return "";
-  return name.data();
 }
 
 // A channel of its own: with a connection of its own, dialled at once after one that failed.

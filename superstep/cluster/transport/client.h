@@ -24,8 +24,8 @@ struct ClientOptions {
   int lanes = 1;
   double patience = 120;  ///< Seconds without a coordinator before the worker gives up.
   double heartbeat = 5;   ///< Seconds between two signs of life.
-  std::string host = {};  ///< How it is named in messages and counted by the schedule; empty: this
-                          ///< machine's name.
+  std::string host = {};  ///< How it is named in messages and counted by the schedule; empty:
+                          ///< host_name() (base/host.h).
   std::stop_token stop = {};
 };
 

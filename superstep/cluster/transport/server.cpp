@@ -9,9 +9,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <transport.grpc.pb.h>
-#include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -22,6 +20,7 @@
 #include <optional>
 #include <shared_mutex>
 
+#include "superstep/base/host.h"
 #include "superstep/base/log.h"
 #include "superstep/cluster/transport/buffers.h"
 #include "superstep/cluster/transport/wire.h"
@@ -58,12 +57,6 @@ struct Lent {
   std::shared_ptr<const reduce::UpdateSpec> spec;
   bool pushed = false;  // its update is wanted, and has not begun to come
 };
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
-  return name.data();
-}
 
 std::string metadata(const grpc::CallbackServerContext& context, const char* key) {
   const auto found = context.client_metadata().find(key);
@@ -638,7 +631,7 @@ Server::Impl::Impl(ServerOptions options) : options_(std::move(options)) {
                       options_.listen, link.tls ? " with TLS" : "",
                       link.tls ? ", and certificate, key and authority in PEM" : "");
   std::string host = options_.listen.substr(0, options_.listen.rfind(':'));
-  if (host == "0.0.0.0" || host == "[::]") host = host_name();
+  if (host == "0.0.0.0" || host == "[::]") host = machine_name();
   address_ = fmt::format("{}:{}", host, port);
 }
 

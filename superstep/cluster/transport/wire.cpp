@@ -104,6 +104,8 @@ void to_wire(const Notice& notice, wire::Notice& out) {
   out.set_blob(notice.blob);
   out.set_private_state(notice.private_state);
   out.set_compute_seconds(notice.compute_seconds);
+  out.set_read_here(notice.read.here);
+  out.set_read_elsewhere(notice.read.elsewhere);
 }
 
 Notice from_wire(const wire::Notice& notice) {
@@ -112,7 +114,8 @@ Notice from_wire(const wire::Notice& notice) {
           .weight = notice.weight(),
           .blob = notice.blob(),
           .private_state = notice.private_state(),
-          .compute_seconds = notice.compute_seconds()};
+          .compute_seconds = notice.compute_seconds(),
+          .read = {.here = notice.read_here(), .elsewhere = notice.read_elsewhere()}};
 }
 
 void to_wire(const std::exception_ptr& error, wire::Problem& out) {

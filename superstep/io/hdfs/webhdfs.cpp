@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "superstep/base/error.h"
+#include "superstep/base/host.h"
 #include "superstep/base/log.h"
+#include "superstep/io/bytes_read.h"
 
 namespace superstep::io::hdfs {
 namespace {
@@ -325,6 +327,8 @@ void WebHdfs::read(const std::string& path, int64_t offset, std::span<char> out)
       piece.silence = options_.silence;
       reply = send(piece);
     }
+    // A gateway redirects to itself, or not at all.
+    count_bytes_read(location.empty() ? "" : host_of_url(location), static_cast<int64_t>(reply.got));
     have += reply.got;
     if (reply.got > 0) patience.renew(path);
     if (have == out.size()) return;
@@ -347,13 +351,18 @@ void WebHdfs::read(const std::string& path, int64_t offset, std::span<char> out)
 
 namespace {
 
-/// Pieces of a file, the next of which is read while the last is given out.
+/// Who opens a file often only looks at its beginning: so much is read alone.
+constexpr int64_t kBeginning = 64 << 10;
+
+/// Pieces of a file, the next of which is read while the last is given out. They end at multiples
+/// of `piece`, as blocks do: a piece of two blocks would come through the DataNode of the first.
 class WebHdfsStream : public ByteStream {
  public:
   WebHdfsStream(FileSystem& files, FileStatus file, size_t piece)
-      : files_(files), file_(std::move(file)), piece_(piece) {
-    read_ahead();
-  }
+      : files_(files),
+        file_(std::move(file)),
+        piece_(static_cast<int64_t>(piece)),
+        beginning_(std::min(kBeginning, piece_)) {}
 
   size_t read(std::span<char> out) override {
     size_t have = 0;
@@ -368,14 +377,16 @@ class WebHdfsStream : public ByteStream {
 
  private:
   bool next_piece() {
+    if (!next_.valid()) read_ahead();
     if (!next_.valid()) return false;
     spare_ = std::exchange(now_, next_.get());
     at_ = 0;
-    read_ahead();
+    if (asked_ > beginning_) read_ahead();
     return true;
   }
   void read_ahead() {
-    const auto length = std::min(static_cast<int64_t>(piece_), file_.size - asked_);
+    const int64_t most = asked_ == 0 ? beginning_ : piece_ - asked_ % piece_;
+    const int64_t length = std::min(most, file_.size - asked_);
     if (length <= 0) return;
     // The two buffers take turns: new memory would cost as much as the copy.
     next_ = std::async(std::launch::async,
@@ -389,7 +400,7 @@ class WebHdfsStream : public ByteStream {
 
   FileSystem& files_;
   FileStatus file_;
-  size_t piece_;
+  const int64_t piece_, beginning_;
   int64_t asked_ = 0;
   std::vector<char> now_, spare_;
   size_t at_ = 0;
@@ -430,10 +441,8 @@ WebHdfs::Created WebHdfs::create(const std::string& path, std::string_view bytes
 void WebHdfs::write(const std::string& path, std::string_view bytes) {
   static std::atomic<int> count{0};
   const size_t slash = path.find_last_of('/');
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
   const std::string temporary =
-      fmt::format("{}/.{}.tmp-{}-{}-{}", path.substr(0, slash), path.substr(slash + 1), host.data(),
+      fmt::format("{}/.{}.tmp-{}-{}-{}", path.substr(0, slash), path.substr(slash + 1), machine_name(),
                   ::getpid(), count++);
   try {
     create(temporary, bytes, /*overwrite=*/true);

@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "superstep/base/error.h"
+#include "superstep/base/host.h"
+#include "superstep/io/bytes_read.h"
 #include "superstep/io/hdfs/fake_server.h"
 
 namespace superstep::io::hdfs {
@@ -310,6 +312,55 @@ TEST(WebHdfs, ListsAndFindsBlocks) {
   const auto blocks = files.block_locations("hdfs://c/d/b");
   ASSERT_EQ(blocks.size(), 1);
   EXPECT_EQ(blocks[0].hosts, (std::vector<std::string>{"n1", "n2"}));
+}
+
+TEST(WebHdfs, WhoLooksAtTheBeginningFetchesNoMoreAndPiecesEndWhereBlocksDo) {
+  const std::string content = numbered_bytes(300'000);
+  FakeServer server([&](const auto&, const std::string& target, const auto&) {
+    return has(target, "op=OPEN") ? FakeReply{.content = part_of(content, target)}
+                                  : file_status(static_cast<int64_t>(content.size()));
+  });
+  WebHdfs files("hdfs://c", {.bases = {server.base()}, .kerberos = false}, {.token = "", .user = "ann"},
+                {.patience = 2s, .silence = 5s, .piece = size_t{1} << 17});
+  const auto parts = [&] {
+    std::vector<std::pair<int64_t, int64_t>> found;
+    for (const std::string& target : server.requests())
+      if (has(target, "op=OPEN"))
+        found.emplace_back(number_after(target, "offset"), number_after(target, "length"));
+    return found;
+  };
+  const auto stream = files.open("hdfs://c/a");
+  std::string text(65'536, '\0');
+  EXPECT_EQ(stream->read(text), text.size());
+  EXPECT_EQ(parts(), (std::vector<std::pair<int64_t, int64_t>>{{0, 65'536}}));
+  text.resize(300'000);
+  text.resize(65'536 + stream->read(std::span(text).subspan(65'536)));
+  EXPECT_EQ(text, content);
+  EXPECT_EQ(parts(), (std::vector<std::pair<int64_t, int64_t>>{
+                         {0, 65'536}, {65'536, 65'536}, {131'072, 131'072}, {262'144, 37'856}}));
+}
+
+TEST(WebHdfs, CountsBytesByTheDataNodeThatTheRedirectNames) {
+  const std::string content = numbered_bytes(700);
+  FakeServer datanode([&](const auto&, const std::string& target, const auto&) {
+    return FakeReply{.content = part_of(content, target)};
+  });
+  std::string place = datanode.place();
+  FakeServer namenode([&](const auto&, const std::string& target, const auto&) {
+    if (!has(target, "op=OPEN")) return file_status(700);
+    return FakeReply{.status = 307, .content = "", .location = place + target};
+  });
+  WebHdfs files = files_at({namenode.base()});
+  const auto counted = [&](const std::string& host) {
+    set_host_name(host);
+    const BytesRead before = bytes_read();
+    EXPECT_EQ(read_all(files, "hdfs://c/a"), content);
+    set_host_name("");
+    const BytesRead after = bytes_read();
+    return std::pair(after.here - before.here, after.elsewhere - before.elsewhere);
+  };
+  EXPECT_EQ(counted("127.0.0.1"), std::pair(int64_t{700}, int64_t{0}));
+  EXPECT_EQ(counted("127.0.0.2"), std::pair(int64_t{0}, int64_t{700}));
 }
 
 }  // namespace
