@@ -88,6 +88,7 @@ class ByHand:
 
     name = "by hand"
     kinds = (TRANSFER, LEASE, TRANSFER, CHECKPOINT)
+    WORKER_PATIENCE = support.PATIENCE // 2  # seconds: it outlasts a coordinator that is started again
 
     def __init__(self, test):
         self.test, self.seen = test, ""
@@ -111,7 +112,7 @@ class ByHand:
 
     def start_worker(self, proxy):
         return self.test.start("worker", "--coordinator", proxy.address, "--credentials", self.credentials,
-                               "--threads", 1)
+                               "--threads", 1, "--patience", self.WORKER_PATIENCE)
 
     def workers(self):
         return [worker.pid for worker in self.started if worker.poll() is None]
@@ -151,9 +152,14 @@ class ByHand:
             proxy.close()
 
     def end(self, test):
-        for process in (self.process, *self.started):
-            code, _, messages = test.finish(process)
-            test.assertEqual(code, 0, messages)
+        code, _, messages = test.finish(self.process)
+        test.assertEqual(code, 0, messages)
+        for worker in self.started:
+            code, _, messages = test.finish(worker)
+            # Who is behind a blackhole when the job ends hears no farewell, and gives up in time.
+            if code != 0:
+                test.assertIn(f"no coordinator at {worker.args[worker.args.index('--coordinator') + 1]}", messages)
+                test.assertEqual(code, 1, messages)
 
 
 class Recorder:

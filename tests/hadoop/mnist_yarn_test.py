@@ -66,7 +66,11 @@ class MnistOnYarn(YarnTest):
         state = self.wait_for(lambda: (a := self.application(name))["state"] == "FINISHED" and a, "the end")
         self.assertEqual(state["finalStatus"], "SUCCEEDED")
         self.assert_gone(name)
-        local = self.train(JOB, "local", "--set", f"data.dir={DATA / 'mnist'}", *epochs, workers=2)
+        local = self.folder / "local"
+        process = self.start("train", JOB, "--set", f"output.dir={local}", "--set", f"data.dir={DATA / 'mnist'}", *epochs)
+        process.wait(HOURS * 3600)
+        code, _, messages = self.finish(process)
+        self.assertEqual(code, 0, messages)
         self.assertEqual(sha256(self.run_folder), sha256(local))
         error = end_line(self.run_folder)["metrics"]["error"]
         print(f"{EPOCHS} epochs: test error {100 * error:.2f}%, {sha256(local)[:8]}..")
