@@ -527,10 +527,10 @@ std::optional<int> Schedule::first_far(Seconds now) const {
   const bool waits = now - *has_workers_ < options_.near_wait;
   const bool more_come =
       workers() < options_.expected && now - *first_worker_ < options_.expected_wait;
-  for (const auto& [name, units] : near_) {
+  for (const auto& waiting : near_) {  // no binding: clang 14 lets no lambda have one
     const bool has_worker = std::ranges::any_of(
-        workers_, [&](const auto& w) { return same_host(name, w.second.host); });
-    if (!has_worker && !more_come) return *units.begin();
+        workers_, [&](const auto& w) { return same_host(waiting.first, w.second.host); });
+    if (!has_worker && !more_come) return *waiting.second.begin();
   }
   if (waits || more_come) return std::nullopt;
   const auto most = std::ranges::max_element(
