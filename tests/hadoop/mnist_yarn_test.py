@@ -12,7 +12,7 @@ from pathlib import Path
 from cluster import Hdfs  # first: it names the folder of the next two
 import properties_test
 from support import end_line, sha256
-from yarn_test import PATIENCE, SOURCE, YarnTest, processes, setUpModule  # noqa: F401  unittest calls setUpModule
+from yarn_test import PATIENCE, SOURCE, YarnTest, setUpModule  # noqa: F401  unittest calls setUpModule
 
 DATA = Path(os.environ.get("SUPERSTEP_DATA", SOURCE.parent / "shared/data"))
 EPOCHS = int(os.environ.get("SUPERSTEP_MNIST_EPOCHS", "60"))
@@ -59,7 +59,7 @@ class MnistOnYarn(YarnTest):
         process, name = self.start_on_yarn("--set", f"data.dir=hdfs://{hdfs.folder}/mnist", "--set", "engine.memory=900",
                                            *epochs, job=JOB)
         self.wait_for_steps(20, process)
-        self.assertEqual({k: len(v) for k, v in processes(name).items()}, {"master": 1, "coordinator": 1, "worker": 3})
+        self.wait_for_three_workers(name, process)
         process.wait(HOURS * 3600)
         code, _, messages = self.finish(process)
         self.assertEqual(code, 0, messages)

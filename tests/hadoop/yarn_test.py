@@ -180,6 +180,11 @@ class YarnTest(CommandTest):
     def wait_for_steps(self, count, process):
         self.wait_for(lambda: len(metrics_lines(self.run_folder)) > count, f"superstep {count}", process)
 
+    def wait_for_three_workers(self, name, process):
+        """The processes of an application, beside its master and coordinator."""
+        return self.wait_for(
+            lambda: list(map(len, (found := processes(name)).values())) == [1, 1, 3] and found, "three workers", process)
+
     def assert_succeeded(self, process, name, *arguments):
         code, _, messages = self.finish(process)
         self.assertEqual(code, 0, messages)
@@ -196,10 +201,10 @@ class YarnTest(CommandTest):
 
 class Yarn(YarnTest):
     def test_three_containers_give_the_same_bytes_and_tell_how_it_goes(self):
-        process, name = self.start_on_yarn("--set", "engine.tags=[\"Digits\"]", "--set", "engine.priority=0")
+        long = ("--set", "finetune.epochs=1500")  # a node that must fetch the package first comes later
+        process, name = self.start_on_yarn("--set", "engine.tags=[\"Digits\"]", "--set", "engine.priority=0", *long)
         self.wait_for_steps(20, process)
-        found = processes(name)
-        self.assertEqual({k: len(v) for k, v in found.items()}, {"master": 1, "coordinator": 1, "worker": 3})
+        found = self.wait_for_three_workers(name, process)
         # The secret is in no argument, where every user of a node could read it.
         for pid in sum(found.values(), []):
             self.assertNotIn("7b22736563726574", " ".join(arguments_of(pid)))
@@ -210,7 +215,7 @@ class Yarn(YarnTest):
         self.wait_for(lambda: self.application(name)["progress"] > first, "progress", process)
         self.assertIn("digits", self.application(name)["applicationTags"])
         # Who does not come through the proxy sees nothing. (From 127.0.0.1 all come through it here.)
-        messages = self.assert_succeeded(process, name)
+        messages = self.assert_succeeded(process, name, *long)
         self.assertIn(f"{self.manager}/proxy/{name}/", messages)
         self.assertEqual(end_line(self.run_folder)["leases"]["released"], 0)
         logs = self.start_program("logs", name)
@@ -280,13 +285,16 @@ class Yarn(YarnTest):
         process, name = self.start_on_yarn("--set", "pretrain.epochs=3", "--set", "finetune.epochs=1000000")
         self.wait_for(lambda: (s := status_of(self.run_folder)) and s["phase"] == "finetune" and s["epoch"] > 1, "finetuning", process)
         address = f"{self.manager}/proxy/{name}/"
-        dom = subprocess.run(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server",
-             f"--user-data-dir={self.folder / 'browser'}", "--window-size=1000,2400", "--dump-dom", address],
-            check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+        def shown():
+            return subprocess.run(
+                [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server",
+                 f"--user-data-dir={self.folder / 'browser'}", "--window-size=1000,2400", "--dump-dom", address],
+                check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
+
+        # What scripts drew: a canvas in each of the charts. The page is written now and then.
+        dom = self.wait_for(lambda: len(re.findall(r"<canvas[ >]", page := shown())) == 3 and page, "three charts", process)
         self.assertIn('<strong id="state">running</strong>', dom)
-        # What scripts drew: a canvas in each of the charts.
-        self.assertEqual(len(re.findall(r"<canvas[ >]", dom)), 3)
         links = {link for link in re.findall(r'(?:href|src)="([^"#]*)"', dom) if link and not link.startswith("data:")}
         self.assertEqual(links, {"metrics.jsonl", "status.json"})
         for link in links:
