@@ -51,6 +51,9 @@ import org.apache.hadoop.yarn.conf.YarnConfiguration;
  * and keeps that many containers running. It decides nothing about the job. A second attempt finds the
  * workers of the first still running; they find its coordinator by the address file in the staging
  * folder.
+ *
+ * <p>One file, because the callbacks of YARN and of the coordinator share what is under its lock; what
+ * needs none of it (workers, counts, tokens, ends, pages) has a class of its own.
  */
 final class Master {
   private static final int HEARTBEAT_MS = 200;
