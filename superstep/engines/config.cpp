@@ -24,6 +24,10 @@ void EngineConfig::declare(config::Section& section) {
                "Whether a unit that is slow or silent is leased to a second worker, too; the first "
                "result counts. Never changes the model.",
                {.effect = config::kRun});
+  section.number("locality_wait", locality_wait,
+                 "Seconds that a worker leaves rows unread for one on the host that holds them; three times as "
+                 "long where that one is still to come. Never changes the model.",
+                 {.min = 0, .max = 1e6, .effect = config::kRun});
   section.integer("cache_mb", cache_mb,
                   "Memory for what frozen layers make of the rows, in millions of bytes; what does "
                   "not fit is computed again. Never changes the model.",

@@ -126,8 +126,11 @@ std::string end_line(const TrainResult& result, const PhaseTeller& teller,
   return line.dump();
 }
 
-reduce::ScheduleOptions schedule_of(const Job& job) {
-  reduce::ScheduleOptions options{.audit = job.reduce.audit};
+reduce::ScheduleOptions schedule_of(const Job& job, int expected = 0) {
+  reduce::ScheduleOptions options{.audit = job.reduce.audit,
+                                  .near_wait = job.engine.locality_wait,
+                                  .expected = expected,
+                                  .expected_wait = 3 * job.engine.locality_wait};
   if (!job.engine.backups) options.silence = options.slow_factor = reduce::kNever;
   return options;
 }
@@ -193,7 +196,7 @@ TrainResult train_in(Run& run, std::unique_ptr<engines::Engine>& engine,
     engines::EngineResult done =
         engine->run(stage_program, stage,
                     {.job = stage_identity,
-                     .schedule = {.expected = expected},
+                     .schedule = schedule_of(job, expected),
                      .stop = options.stop});
     if (!done.run.finished) throw Stopped();
     reads.add(done.run);

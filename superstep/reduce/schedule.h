@@ -67,7 +67,7 @@ struct ScheduleOptions {
   Seconds late = 10;       ///< Ticks further apart than this renew all leases and expire none.
   Seconds near_wait = 3;   ///< A lane leaves a unit to a host that holds its bytes for so long.
   int expected = 0;        ///< Workers that are to come; 0: unknown, and none is waited for.
-  Seconds expected_wait = 10;  ///< It leaves one to such a worker for so long after the first came.
+  Seconds expected_wait = 9;   ///< It leaves one to such a worker for so long after the first came.
 };
 
 // Events.
