@@ -1,7 +1,8 @@
 // The job that the benchmarks of whole epochs run: plain SGD, minibatches of 100, 50 local steps.
 //
 //   const Net net("mlp", {500, 250}, rows->columns());
-//   training::NetworkJob job = net.job(rows, /*epochs=*/2);      // to be changed as the case wants it
+//   training::NetworkJob job = net.job(rows, /*epochs=*/2);      // to be changed as the case wants
+//   it
 #pragma once
 
 #include <memory>

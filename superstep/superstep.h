@@ -34,7 +34,8 @@ struct DataSummary {
   bool classes_may_be_numbers = false;  ///< Many whole numbers: perhaps a number is to be learned.
   bool valid_from_train = true, test_from_train = false;
   bool sparse = false;  ///< The first layer leaves out zeros, by numerics.sparse.
-  std::optional<double> nonzeros{};  ///< Share of the values that are not zero, where it was counted.
+  std::optional<double>
+      nonzeros{};  ///< Share of the values that are not zero, where it was counted.
 };
 
 /// What is about to be trained.
@@ -42,10 +43,10 @@ struct ModelSummary {
   std::string kind, shape;  ///< "dbn", "64-256-128-10".
   int64_t numbers = 0;
   int64_t replicas = 0, threads = 0;
-  std::string isa;  ///< numerics.isa: "auto", "avx2".
+  std::string isa;                       ///< numerics.isa: "auto", "avx2".
   std::vector<std::string> phases = {};  ///< All of the job, in their order.
   bool resumed = false;
-  int64_t superstep = 0;    ///< Where a resumed run goes on.
+  int64_t superstep = 0;  ///< Where a resumed run goes on.
 };
 
 /// Hears how training goes on; called on the thread that called train().
@@ -60,27 +61,27 @@ class TrainListener : public cluster::Observer {
 };
 
 struct TrainOptions {
-  bool resume = false;             ///< Go on with the run in output.dir, or else with the latest.
-  std::stop_token stop = {};       ///< Stop after the superstep under way, resumable.
+  bool resume = false;        ///< Go on with the run in output.dir, or else with the latest.
+  std::stop_token stop = {};  ///< Stop after the superstep under way, resumable.
   TrainListener* listener = nullptr;
-  bool detach = false;             ///< Engine yarn: submit the job, and leave it to the cluster.
+  bool detach = false;  ///< Engine yarn: submit the job, and leave it to the cluster.
   /// How this program is started again, for engines that start processes. [this very program]
   std::string program = "/proc/self/exe";
 };
 
 struct TrainResult {
-  bool finished = false;           ///< False: stopped; resume it with the same job.
-  std::string run;                 ///< The run's folder.
-  std::string model, report;       ///< Paths of the model file and of report.html.
-  std::string sha256;              ///< Of the model file.
-  training::Metrics metrics;          ///< On the test rows if there are any, else on those to choose by.
-  std::string metrics_rows;        ///< "test", "valid" or "train": the rows that `metrics` is of.
+  bool finished = false;      ///< False: stopped; resume it with the same job.
+  std::string run;            ///< The run's folder.
+  std::string model, report;  ///< Paths of the model file and of report.html.
+  std::string sha256;         ///< Of the model file.
+  training::Metrics metrics;  ///< On the test rows if there are any, else on those to choose by.
+  std::string metrics_rows;   ///< "test", "valid" or "train": the rows that `metrics` is of.
   std::optional<double> valid_error;
   int64_t best_epoch = 0, epochs = 0;
   bool reproducible = true;
   int64_t first_superstep = 0, supersteps = 0;  ///< This call ran these of so many in all.
   std::vector<int64_t> units_by_lane;
-  std::string application;         ///< Where a job was left to a cluster (detach): its name there.
+  std::string application;  ///< Where a job was left to a cluster (detach): its name there.
 };
 
 /// Trains: reads, fits, trains in all phases, evaluates, writes model and report.
@@ -88,9 +89,9 @@ TrainResult train(Job& job, const TrainOptions& options = {});
 
 /// The coordinator of a job whose workers come from elsewhere: trains, listening for them.
 struct CoordinateOptions {
-  std::string listen = "127.0.0.1:0";   ///< host:port; port 0: any that is free.
-  std::string job_id = {};              ///< The same at every attempt; "": the job's name.
-  Credentials credentials = {};         ///< What workers must know.
+  std::string listen = "127.0.0.1:0";  ///< host:port; port 0: any that is free.
+  std::string job_id = {};             ///< The same at every attempt; "": the job's name.
+  Credentials credentials = {};        ///< What workers must know.
   std::function<void(const std::string&)> listening = {};  ///< Hears host:port.
   TrainOptions train = {};
 };
@@ -102,21 +103,21 @@ struct WorkOptions {
   /// A file that holds host:port, read again where the coordinator is not there any more; "": none.
   std::string coordinator_file = {};
   Credentials credentials = {};
-  int lanes = 0;                        ///< Threads; 0: one a core.
-  double patience = 120;                ///< Seconds without a coordinator before it gives up.
-  std::string host = {};                ///< This machine's name, as the DataNodes of HDFS have it;
-                                        ///< "": host_name() (base/host.h).
+  int lanes = 0;          ///< Threads; 0: one a core.
+  double patience = 120;  ///< Seconds without a coordinator before it gives up.
+  std::string host = {};  ///< This machine's name, as the DataNodes of HDFS have it;
+                          ///< "": host_name() (base/host.h).
   std::stop_token stop = {};
 };
-/// Returns once the job is done, or the stop token asked. Throws Error where the coordinator refused
-/// this worker or is gone.
+/// Returns once the job is done, or the stop token asked. Throws Error where the coordinator
+/// refused this worker or is gone.
 void work(const WorkOptions& options);
 
 /// How a model does on data that hold the label. In place of a model, a property file of 2014: the
 /// model that it has trained, on the rows that it names where `data` is empty.
 struct EvaluateOptions {
   std::string data;
-  std::string label;               ///< Where it is named otherwise than in training.
+  std::string label;  ///< Where it is named otherwise than in training.
   int lanes = 0;
 };
 training::Metrics evaluate(const std::string& model_or_run, const EvaluateOptions& options);
@@ -124,7 +125,7 @@ training::Metrics evaluate(const std::string& model_or_run, const EvaluateOption
 /// Writes one line a row: the row's number, the answer, and the probability of each class.
 struct PredictOptions {
   std::string data;
-  std::string out = "-";           ///< A path (CSV), or "-" for standard output.
+  std::string out = "-";  ///< A path (CSV), or "-" for standard output.
 };
 /// Returns the number of rows.
 int64_t predict(const std::string& model_or_run, const PredictOptions& options);
@@ -152,23 +153,24 @@ StatusAnswer status(const std::string& run, StatusForm form = StatusForm::kText)
 /// Trains the run's job again, elsewhere, and compares the model files.
 struct VerifyResult {
   bool same = false;
-  std::string sha256, again;       ///< The model's, and that of the second training.
-  std::string first_difference;    ///< The tensor where they part, when they do.
+  std::string sha256, again;     ///< The model's, and that of the second training.
+  std::string first_difference;  ///< The tensor where they part, when they do.
 };
 VerifyResult verify(const std::string& run, int lanes, const TrainOptions& options = {});
 
 struct RenderOptions {
-  std::string out = "pictures";      ///< The folder to write to.
-  std::string data = "";                ///< Rows to reconstruct and to see activations for; "": the run's.
-  std::vector<std::string> classes = {};///< Of a generative net: which to draw samples of; {}: all.
-  int64_t samples = 10;              ///< Of each class.
-  int64_t steps = 500;               ///< Of Gibbs sampling for each.
+  std::string out = "pictures";  ///< The folder to write to.
+  std::string data = "";         ///< Rows to reconstruct and to see activations for; "": the run's.
+  std::vector<std::string> classes =
+      {};                ///< Of a generative net: which to draw samples of; {}: all.
+  int64_t samples = 10;  ///< Of each class.
+  int64_t steps = 500;   ///< Of Gibbs sampling for each.
   int64_t seed = 1;
 };
 /// Pictures of a model in a folder: filters of the first layer; reconstructions beside originals;
 /// histograms of weights; activations of hidden units; Hinton diagrams of small matrices; samples
-/// that a generative net draws; of a run what it drew while it learned. What a model has not is left
-/// out. Returns the paths.
+/// that a generative net draws; of a run what it drew while it learned. What a model has not is
+/// left out. Returns the paths.
 std::vector<std::string> render(const std::string& model_or_run, const RenderOptions& options);
 
 /// The path of the model file of a model file, a run, or a folder of runs (its latest).

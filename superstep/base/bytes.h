@@ -23,12 +23,10 @@ using Bytes = std::string;
 class ByteWriter {
  public:
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  void put(const T& value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
+  requires std::is_trivially_copyable_v<T>
+  void put(const T& value) { bytes_.append(reinterpret_cast<const char*>(&value), sizeof value); }
   template <class T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   void put_array(std::span<const T> values) {
     put(static_cast<uint64_t>(values.size()));
     bytes_.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
@@ -46,7 +44,7 @@ class ByteReader {
   ByteReader(std::string_view bytes, std::string_view what) : bytes_(bytes), what_(what) {}
 
   template <class T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   [[nodiscard]] T get() {
     T value;
     std::memcpy(&value, need(sizeof value), sizeof value);
@@ -54,7 +52,7 @@ class ByteReader {
   }
   /// Fills `out`; the length written must be the length wanted.
   template <class T>
-    requires std::is_trivially_copyable_v<T>
+  requires std::is_trivially_copyable_v<T>
   void get_array(std::span<T> out) {
     const auto length = get<uint64_t>();
     if (length != out.size())

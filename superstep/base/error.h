@@ -59,8 +59,8 @@ namespace detail {
 }  // namespace superstep
 
 /// Our own promise; holds in every build.
-#define SUPERSTEP_ASSERT(condition)                                              \
-  do {                                                                           \
-    if (!(condition)) [[unlikely]]                                               \
-      ::superstep::detail::assertion_failed(#condition, __FILE__, __LINE__);     \
+#define SUPERSTEP_ASSERT(condition)                                          \
+  do {                                                                       \
+    if (!(condition)) [[unlikely]]                                           \
+      ::superstep::detail::assertion_failed(#condition, __FILE__, __LINE__); \
   } while (false)

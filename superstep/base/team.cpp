@@ -76,7 +76,8 @@ struct alignas(64) Team::Member {
   }
 };
 
-Team::Team(int size) : size_(size), members_(std::make_unique<Member[]>(static_cast<size_t>(size))) {
+Team::Team(int size)
+    : size_(size), members_(std::make_unique<Member[]>(static_cast<size_t>(size))) {
   SUPERSTEP_ASSERT(size >= 1);
   // A thread that spins on the core of one that works only holds it up.
   const bool spins = size <= static_cast<int>(std::thread::hardware_concurrency());
@@ -119,8 +120,7 @@ void Team::run(int members, Call call) {
     member.work(call);
     tell<int>(member.state, Member::kIdle);
   }
-  for (Member& member : others)
-    wait_while<int>(member.state, Member::kTaken, members_[0].spins);
+  for (Member& member : others) wait_while<int>(member.state, Member::kTaken, members_[0].spins);
   current_team = this;
   std::exception_ptr first;
   for (int m = members - 1; m >= 0; --m)

@@ -48,10 +48,9 @@ class Team {
   /// what the lowest member threw, after all are done. Only for current(); allocates nothing.
   template <class Work>
   void run(int members, const Work& work) {
-    run(members, {[](const void* context, int member) {
-                    (*static_cast<const Work*>(context))(member);
-                  },
-                  &work});
+    run(members,
+        {[](const void* context, int member) { (*static_cast<const Work*>(context))(member); },
+         &work});
   }
 
  private:
@@ -96,8 +95,9 @@ void split(int64_t count, const Cut& cut, const Body& body) {
   const auto beginning = [&](int part) {
     return part == parts ? count : count * part / parts / cut.step * cut.step;
   };
-  Team::current()->run(
-      parts, [&](int part) { body(Part{beginning(part), beginning(part + 1), part}); });
+  Team::current()->run(parts, [&](int part) {
+    body(Part{beginning(part), beginning(part + 1), part});
+  });
 }
 
 }  // namespace superstep

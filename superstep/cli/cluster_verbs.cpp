@@ -40,7 +40,8 @@ std::optional<Credentials> find_credentials(const std::string& path) {
 }  // namespace
 
 void add_coordinator_options(CLI::App& command, CoordinatorArguments& arguments) {
-  command.add_option("--listen", arguments.listen, "host:port for workers; port 0: any that is free")
+  command
+      .add_option("--listen", arguments.listen, "host:port for workers; port 0: any that is free")
       ->capture_default_str();
   command.add_option("--credentials", arguments.credentials,
                      "The file with the job's secret, for the workers; it is made where there is "
@@ -57,17 +58,16 @@ TrainResult coordinate_by_hand(Job& job, const CoordinatorArguments& arguments,
     credentials = make_credentials(arguments.listen, job.engine.tls);
     credentials->write(path);
   }
-  return coordinate(
-      job, {.listen = arguments.listen,
-            .credentials = *credentials,
-            .listening =
-                [&](const std::string& address) {
-                  std::cerr << fmt::format(
-                      "listening; start workers, here or elsewhere, each by\n"
-                      "  superstep worker --coordinator {} --credentials {}\n",
-                      address, path);
-                },
-            .train = options});
+  return coordinate(job, {.listen = arguments.listen,
+                          .credentials = *credentials,
+                          .listening =
+                              [&](const std::string& address) {
+                                std::cerr << fmt::format(
+                                    "listening; start workers, here or elsewhere, each by\n"
+                                    "  superstep worker --coordinator {} --credentials {}\n",
+                                    address, path);
+                              },
+                          .train = options});
 }
 
 int coordinate_supervised() {
@@ -99,14 +99,12 @@ int coordinate_supervised() {
       return kDone;
     }
     teller.want_for(job.engine);
-    const TrainResult result =
-        coordinate(job, {.listen = told.at("listen").get<std::string>(),
-                         .job_id = told.at("id").get<std::string>(),
-                         .credentials = *credentials,
-                         .listening = [&](const std::string& a) { teller.listening(a); },
-                         .train = {.resume = resume,
-                                   .stop = stop.get_token(),
-                                   .listener = &teller}});
+    const TrainResult result = coordinate(
+        job, {.listen = told.at("listen").get<std::string>(),
+              .job_id = told.at("id").get<std::string>(),
+              .credentials = *credentials,
+              .listening = [&](const std::string& a) { teller.listening(a); },
+              .train = {.resume = resume, .stop = stop.get_token(), .listener = &teller}});
     teller.done(result);
     return result.finished ? kDone : kStopped;
   } catch (const std::exception& error) {
@@ -125,8 +123,9 @@ void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
                      "[superstep.credentials]");
   command.add_option("--threads", arguments.work.lanes, "Units computed at once [one a core]")
       ->check(CLI::Range(1, 4096));
-  command.add_option("--patience", arguments.work.patience,
-                     "Seconds without a coordinator before the worker gives up")
+  command
+      .add_option("--patience", arguments.work.patience,
+                  "Seconds without a coordinator before the worker gives up")
       ->capture_default_str();
   command.add_option("--host", arguments.work.host,
                      "What HDFS calls this machine, if not as it does itself: rows are read where "
@@ -137,7 +136,7 @@ void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
 int work_until_done(WorkerArguments arguments) {
   arguments.work.stop = stop_on_signals("leaving; once more to stop at once");
   if (arguments.supervised) engines::watch_parent([](const std::string&) {}, end_as_an_orphan);
-  const std::string path = arguments.supervised             ? ""
+  const std::string path = arguments.supervised            ? ""
                            : arguments.credentials.empty() ? "superstep.credentials"
                                                            : arguments.credentials;
   const std::optional<Credentials> credentials = find_credentials(path);

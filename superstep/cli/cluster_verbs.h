@@ -1,4 +1,5 @@
-// The verbs `coordinator` and `worker`: the two kinds of process that a job on a cluster is made of.
+// The verbs `coordinator` and `worker`: the two kinds of process that a job on a cluster is made
+// of.
 #pragma once
 
 #include <string>

@@ -33,15 +33,16 @@ int main(int argc, char** argv) {
   const size_t bin = self.rfind('/');
   const size_t root = bin == std::string::npos || bin == 0 ? bin : self.rfind('/', bin - 1);
   if (root == std::string::npos) {
-    std::fprintf(stderr, "superstep: cannot find where it is installed; start it by its whole path\n");
+    std::fprintf(stderr,
+                 "superstep: cannot find where it is installed; start it by its whole path\n");
     return 1;
   }
   const std::string lib = self.substr(0, root) + "/lib";
   const std::string loader = lib + "/ld.so", program = lib + "/superstep";
   // For the program, /proc/self/exe is the loader: it starts itself again by this path.
   setenv("SUPERSTEP_PROGRAM", self.c_str(), /*overwrite=*/1);
-  std::vector<const char*> command{loader.c_str(), "--argv0", self.c_str(), "--library-path",
-                                   lib.c_str(), program.c_str()};
+  std::vector<const char*> command{loader.c_str(),   "--argv0",   self.c_str(),
+                                   "--library-path", lib.c_str(), program.c_str()};
   command.insert(command.end(), argv + 1, argv + argc);
   command.push_back(nullptr);
   execv(loader.c_str(), const_cast<char* const*>(command.data()));

@@ -19,8 +19,10 @@ constexpr const char* kClear = "\033[H\033[2J";
 }  // namespace
 
 void add_status_options(CLI::App& command, StatusArguments& arguments) {
-  command.add_option("run", arguments.run,
-                     "A run's folder, or a folder of runs (its latest), or an application's id on YARN")
+  command
+      .add_option(
+          "run", arguments.run,
+          "A run's folder, or a folder of runs (its latest), or an application's id on YARN")
       ->required();
   command.add_flag("--watch", arguments.watch, "Again and again, until the run ends");
   auto* json = command.add_flag("--json", arguments.json, "For programs: one object a line");
@@ -32,7 +34,7 @@ void add_status_options(CLI::App& command, StatusArguments& arguments) {
 }
 
 void show_status(const StatusArguments& arguments) {
-  const StatusForm form = !arguments.page.empty()  ? StatusForm::kPage
+  const StatusForm form = !arguments.page.empty() ? StatusForm::kPage
                           : arguments.json        ? StatusForm::kJson
                           : arguments.prometheus  ? StatusForm::kPrometheus
                                                   : StatusForm::kText;

@@ -90,12 +90,11 @@ int run_train(const TrainArguments& arguments, bool workers_given,
   cli::TrainingView view(std::cerr, progress_style());
   TrainListener silent;
   TrainListener* listener = arguments.quiet ? &silent : &view;
-  const TrainResult done =
-      train(job, {.resume = arguments.resume,
-                  .stop = stop,
-                  .listener = listener,
-                  .detach = arguments.detach,
-                  .program = program_path()});
+  const TrainResult done = train(job, {.resume = arguments.resume,
+                                       .stop = stop,
+                                       .listener = listener,
+                                       .detach = arguments.detach,
+                                       .program = program_path()});
   if (!done.application.empty()) {
     std::cout << done.application << '\n';
     return kDone;
@@ -185,10 +184,10 @@ int main(int argc, char** argv) {
   TrainArguments train_arguments;
   CLI::Option* workers = nullptr;
   const auto add_train_options = [&](CLI::App& command) {
-    command
-        .add_option("target", train_arguments.target,
-                    "A job file (.toml, or .properties of 2014), a table (CSV, TSV or IDX), or with "
-                    "--resume a run's folder");
+    command.add_option(
+        "target", train_arguments.target,
+        "A job file (.toml, or .properties of 2014), a table (CSV, TSV or IDX), or with "
+        "--resume a run's folder");
     command.add_option("--label", train_arguments.label,
                        "What to predict: a column's name, or its number from 0");
     command
@@ -215,9 +214,9 @@ int main(int argc, char** argv) {
                             "Where workers run: local, process, yarn [local]");
   train_command->add_flag("--detach", train_arguments.detach,
                           "Engine yarn: print the application's id, and leave it to the cluster");
-  workers = train_command->add_option(
-      "--workers", train_arguments.workers,
-      "How many workers; changes the time, never the model [one a core]");
+  workers =
+      train_command->add_option("--workers", train_arguments.workers,
+                                "How many workers; changes the time, never the model [one a core]");
   train_command->callback([&] {
     status = run_train(train_arguments, workers->count() > 0,
                        [](Job& job, const TrainOptions& options) { return train(job, options); });
@@ -316,7 +315,8 @@ int main(int argc, char** argv) {
       "kill", "Stop an application on YARN after its superstep, so that --resume can go on");
   bool kill_now = false;
   kill_command->add_option("application", application, application_help)->required();
-  kill_command->add_flag("--now", kill_now, "At once: what is newer than the last checkpoint is lost");
+  kill_command->add_flag("--now", kill_now,
+                         "At once: what is newer than the last checkpoint is lost");
   kill_command->callback([&] {
     cli::check_application("kill", application);
     cli::run_client(program_path(), {"client-kill", application, kill_now ? "now" : "after"});
@@ -330,12 +330,11 @@ int main(int argc, char** argv) {
   verify_command->add_option("--workers", verify_workers, "How many workers this time");
   verify_command->callback([&] {
     cli::TrainingView view(std::cerr, progress_style());
-    const auto result =
-        verify(verify_run, verify_workers,
-               {.resume = false,
-                .stop = cli::stop_on_signals(),
-                .listener = &view,
-                .program = program_path()});
+    const auto result = verify(verify_run, verify_workers,
+                               {.resume = false,
+                                .stop = cli::stop_on_signals(),
+                                .listener = &view,
+                                .program = program_path()});
     if (result.same) {
       std::cout << fmt::format("same bytes: {}\n", result.sha256);
     } else {
@@ -348,8 +347,7 @@ int main(int argc, char** argv) {
   auto* render_command = app.add_subcommand("render", "Pictures of what a model has learned");
   RenderOptions render_options;
   render_command->add_option("model", model, model_help)->required();
-  render_command->add_option("--data", render_options.data,
-                             "Rows to reconstruct [the run's own]");
+  render_command->add_option("--data", render_options.data, "Rows to reconstruct [the run's own]");
   render_command->add_option("--out", render_options.out, "The folder to write to")
       ->capture_default_str();
   render_command
@@ -364,8 +362,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000));
   render_command->add_option("--seed", render_options.seed, "Other samples")->capture_default_str();
   render_command->callback([&] {
-    for (const std::string& path : render(model, render_options))
-      std::cout << path << '\n';
+    for (const std::string& path : render(model, render_options)) std::cout << path << '\n';
   });
 
   auto* coordinator_command = app.add_subcommand(

@@ -15,7 +15,8 @@ bool is_application(const std::string& name) { return name.starts_with("applicat
 void check_application(const char* verb, const std::string& name) {
   if (!is_application(name))
     throw ConfigError(
-        "{}: wanted an application's id (application_...), got {}; a run of this machine is stopped by "
+        "{}: wanted an application's id (application_...), got {}; a run of this machine is "
+        "stopped by "
         "Ctrl-C or SIGTERM, and says what it does on standard error",
         verb, name);
 }

@@ -1,5 +1,5 @@
-// What can be asked of an application on YARN by its id: status, logs, kill. The client of the package
-// (engines/yarn.h) answers.
+// What can be asked of an application on YARN by its id: status, logs, kill. The client of the
+// package (engines/yarn.h) answers.
 #pragma once
 
 #include <string>

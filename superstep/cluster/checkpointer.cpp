@@ -65,8 +65,7 @@ std::optional<Resume> newest_checkpoint(const RunFolder& folder, const Bytes& jo
                 .private_states = unpack_private_states(checkpoint.blob("private")),
                 .last = reduce::round_from_bytes(checkpoint.blob("round")),
                 .metrics_size = 0};
-  resume.metrics_size =
-      ByteReader(checkpoint.blob("metrics_size"), "a checkpoint").get<int64_t>();
+  resume.metrics_size = ByteReader(checkpoint.blob("metrics_size"), "a checkpoint").get<int64_t>();
   return resume;
 }
 
@@ -100,8 +99,7 @@ void Checkpointer::write_bytes(const io::Checkpoint& checkpoint, int64_t number)
   store_.write(number, folder_.attempt(), checkpoint);
 }
 
-void Checkpointer::offer(const reduce::State& state,
-                         const std::map<int64_t, Bytes>& private_states,
+void Checkpointer::offer(const reduce::State& state, const std::map<int64_t, Bytes>& private_states,
                          const reduce::Round& last) {
   if (writing_.valid()) {
     if (writing_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return;
@@ -111,21 +109,20 @@ void Checkpointer::offer(const reduce::State& state,
   if (clock_seconds() < next_time_) return;
   const double begun = processor_seconds();
   auto checkpoint = pack(state, private_states, last);
-  writing_ = std::async(std::launch::async, [this, checkpoint = std::move(checkpoint),
-                                             packed = processor_seconds() - begun,
-                                             number = last.superstep] {
-    const double started = processor_seconds();
-    try {
-      write_bytes(checkpoint, number);
-    } catch (const Error& error) {
-      log::warning("no checkpoint at superstep {}: {}; training goes on", number, error.what());
-    }
-    return packed + processor_seconds() - started;
-  });
+  writing_ = std::async(
+      std::launch::async, [this, checkpoint = std::move(checkpoint),
+                           packed = processor_seconds() - begun, number = last.superstep] {
+        const double started = processor_seconds();
+        try {
+          write_bytes(checkpoint, number);
+        } catch (const Error& error) {
+          log::warning("no checkpoint at superstep {}: {}; training goes on", number, error.what());
+        }
+        return packed + processor_seconds() - started;
+      });
 }
 
-void Checkpointer::write(const reduce::State& state,
-                         const std::map<int64_t, Bytes>& private_states,
+void Checkpointer::write(const reduce::State& state, const std::map<int64_t, Bytes>& private_states,
                          const reduce::Round& last) {
   if (writing_.valid()) writing_.get();
   write_bytes(pack(state, private_states, last), last.superstep);

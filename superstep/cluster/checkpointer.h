@@ -17,7 +17,7 @@ struct Resume {
   reduce::State state;
   std::map<int64_t, Bytes> private_states;
   reduce::Round last;        ///< The last round that was applied.
-  int64_t metrics_size = 0;   ///< Bytes of metrics.jsonl that belong to it.
+  int64_t metrics_size = 0;  ///< Bytes of metrics.jsonl that belong to it.
 };
 
 /// The newest checkpoint of a run whose job is `job` (what must not have changed: the hash of the

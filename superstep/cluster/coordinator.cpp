@@ -128,8 +128,7 @@ int Coordinator::lanes() {
   return lanes;
 }
 
-CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes, std::string host,
-                                   int64_t process) {
+CoordinatorPort& Coordinator::join(WorkerPort& port, int lanes, std::string host, int64_t process) {
   const std::scoped_lock lock(mutex_);
   const auto id = static_cast<WorkerId>(doors_.size());
   auto& door = doors_[id] = std::make_unique<Door>(*this, id, port, lanes, host, process);
@@ -275,7 +274,8 @@ bool Coordinator::run_round(const Round& round) {
       RoundStart{round, std::move(spec), shared, schedule_.compares()});
   for (Door* door : doors()) door->tell([&](WorkerPort& worker) { worker.begin(start_); });
   // Asked before the clock is: file systems may take their time.
-  auto hosts = options_.many_hosts ? program_.hosts(round) : std::vector<std::vector<std::string>>();
+  auto hosts =
+      options_.many_hosts ? program_.hosts(round) : std::vector<std::vector<std::string>>();
   carry_out(schedule_.begin(static_cast<int>(units), now(), std::move(hosts)));
   bool given_up = false;
   while (!round_done_ && !given_up) {

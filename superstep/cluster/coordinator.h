@@ -116,8 +116,7 @@ class Coordinator {
   /// where it runs: a unit that kills workers is told from a host that does; empty: one of its own.
   /// `process` is its number there: a worker that joins again has not died; 0: unknown.
   /// Returns the worker's way to speak to the coordinator, good for as long as the coordinator.
-  CoordinatorPort& join(WorkerPort& port, int lanes, std::string host = {},
-                        int64_t process = 0);
+  CoordinatorPort& join(WorkerPort& port, int lanes, std::string host = {}, int64_t process = 0);
   /// The worker is gone, and its leases go back. `died`: it did not say that it leaves. No call
   /// through `door` may be under way, since what it delivers counts either before this or not at
   /// all. Afterwards `port` is not called any more.

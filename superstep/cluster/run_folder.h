@@ -1,6 +1,6 @@
-// The folder of a run, here or on HDFS: job.toml, metrics.jsonl, checkpoints/, and the claim of the attempt that may
-// write there. A second coordinator cannot harm the first: it claims a higher attempt, and the
-// first finds that out before it publishes anything more.
+// The folder of a run, here or on HDFS: job.toml, metrics.jsonl, checkpoints/, and the claim of the
+// attempt that may write there. A second coordinator cannot harm the first: it claims a higher
+// attempt, and the first finds that out before it publishes anything more.
 #pragma once
 
 #include <cstdint>

@@ -321,8 +321,7 @@ void Document::set(std::string_view assignment, const std::string& origin) {
   const std::vector<std::string> path = split_at_dots(assignment.substr(0, equals));
   if (equals == std::string_view::npos || path.size() < 2 ||
       std::ranges::any_of(path, &std::string::empty))
-    throw ConfigError("{} {}: wanted section.key=value", origin,
-                      in_quotes(assignment));
+    throw ConfigError("{} {}: wanted section.key=value", origin, in_quotes(assignment));
   if (!is_utf8(assignment)) throw ConfigError("{} {}: is not UTF-8", origin, in_quotes(assignment));
   const std::string_view value = assignment.substr(equals + 1);
 
@@ -330,12 +329,12 @@ void Document::set(std::string_view assignment, const std::string& origin) {
   const Field* field = section != nullptr && path.size() == 2 ? section->find(path[1]) : nullptr;
   const bool holds_text =
       field != nullptr && (field->kind == Kind::kText || field->kind == Kind::kChoice);
-  const bool holds_list = field != nullptr && (field->kind == Kind::kIntegers ||
-                                               field->kind == Kind::kNumbers ||
-                                               field->kind == Kind::kTexts);
+  const bool holds_list =
+      field != nullptr && (field->kind == Kind::kIntegers || field->kind == Kind::kNumbers ||
+                           field->kind == Kind::kTexts);
   const std::string given = holds_list ? as_list(value, field->kind) : std::string(value);
-  const toml::table root = parsed(
-      as_toml(path, reads_as_toml(given, holds_text) ? given : toml_string(value)), origin);
+  const toml::table root =
+      parsed(as_toml(path, reads_as_toml(given, holds_text) ? given : toml_string(value)), origin);
   Loader(origin, /*with_lines=*/false).load(root, names(), [this](std::string_view name) {
     return find(name);
   });

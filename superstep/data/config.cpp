@@ -29,14 +29,17 @@ void DataConfig::declare(config::Section& s) {
   s.number("valid_fraction", valid_fraction,
            "Share of the other rows kept to choose by, without valid.",
            {.min = 0, .max = 1, .max_exclusive = true});
-  s.integer("width", width,
-            "Columns of SVMLight and Metronome rows, where not all of them occur in train. 0: up to the "
-            "highest index there. Of other formats: how many there must be.",
-            {.min = 0, .max = kMostSvmlightColumns});
+  s.integer(
+      "width", width,
+      "Columns of SVMLight and Metronome rows, where not all of them occur in train. 0: up to the "
+      "highest index there. Of other formats: how many there must be.",
+      {.min = 0, .max = kMostSvmlightColumns});
   s.integers("image", image,
              "Rows of a table that are pictures: height, width. Known without it for IDX.",
              {.min = 1, .max = 1e6});
-  s.choice("scale", scale, "How values become features; infer: minmax for bytes, else standardise. together: one deviation for all columns.",
+  s.choice("scale", scale,
+           "How values become features; infer: minmax for bytes, else standardise. together: one "
+           "deviation for all columns.",
            {"infer", "standardise", "together", "minmax", "binarise", "none"});
   s.number("threshold", threshold,
            "Of binarise: a value above this share of its column's range becomes 1.",

@@ -10,8 +10,8 @@
 
 namespace superstep::data {
 
-/// Both have the same columns (ConfigError). Batches hold neither labels nor targets. Safe from many
-/// threads.
+/// Both have the same columns (ConfigError). Batches hold neither labels nor targets. Safe from
+/// many threads.
 class JoinedSource : public Source {
  public:
   JoinedSource(std::shared_ptr<const Source> first, int64_t rows_of_first,

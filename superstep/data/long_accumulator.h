@@ -41,9 +41,9 @@ class LongAccumulator {
 
  private:
   // Digit i weighs 2^(32 i - 2240). The smallest product of two doubles is 2^-2148, and a mantissa
-  // of 53 bits for it reaches down to 2^-2200; the largest product is below 2^2048, and 64 bits stay
-  // for the number of terms. A term adds less than 2^33 to a digit, so 2^28 terms fit before carries
-  // must be settled; add() settles them in time.
+  // of 53 bits for it reaches down to 2^-2200; the largest product is below 2^2048, and 64 bits
+  // stay for the number of terms. A term adds less than 2^33 to a digit, so 2^28 terms fit before
+  // carries must be settled; add() settles them in time.
   static constexpr int kDigits = 138, kBias = 2240;
 
   struct Rounded {

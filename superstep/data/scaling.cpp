@@ -60,8 +60,9 @@ Scale Scaling::resolve(std::string_view scale, const Schema& schema) {
   if (scale == "together") return Scale::kTogether;
   if (scale == "minmax") return Scale::kMinmax;
   if (scale == "binarise") return Scale::kBinarise;
-  throw ConfigError("[data] scale = {}: wanted infer, standardise, together, minmax, binarise or none",
-                    config::in_quotes(scale));
+  throw ConfigError(
+      "[data] scale = {}: wanted infer, standardise, together, minmax, binarise or none",
+      config::in_quotes(scale));
 }
 
 bool Scaling::needs_statistics(Scale scale, const Schema& schema) {
@@ -170,7 +171,8 @@ int64_t Scaling::append(std::span<const uint8_t> row, SparseMatrix& out,
     return -1;
   }
   SUPERSTEP_ASSERT(row.size() == offset_.size());
-  const SparseMatrix::Room room = out.room(this->columns() + 1);  // each is written before it is counted
+  const SparseMatrix::Room room =
+      out.room(this->columns() + 1);  // each is written before it is counted
   int64_t n = 0;
   const auto take = [&](size_t i) {
     room.columns[n] = static_cast<int32_t>(i);

@@ -84,8 +84,9 @@ Target infer_target(const RowIndex& index, const Schema& schema, std::string_vie
   target.label = schema.label;
   if (task == "none" || (task == "infer" && !schema.has_label())) return target;
   if (!schema.has_label())
-    throw ConfigError("[model] task = {}: the rows have no label; name its column (--label, or data.label)",
-                      config::in_quotes(task));
+    throw ConfigError(
+        "[model] task = {}: the rows have no label; name its column (--label, or data.label)",
+        config::in_quotes(task));
   if (task == "regress" || (task == "infer" && !looks_like_classes(index))) {
     if (!labels.some_text.empty())
       throw DataError("label {} holds {}, wanted numbers to regress on",

@@ -16,7 +16,7 @@ namespace superstep::engines {
 /// How a process ended: by itself with a code, or by a signal.
 struct ProcessEnd {
   int code = 0;
-  int signal = 0;  ///< 0: by itself.
+  int signal = 0;                          ///< 0: by itself.
   [[nodiscard]] std::string text() const;  ///< "exit code 1", "signal 9 (Killed)".
 };
 

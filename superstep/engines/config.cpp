@@ -3,29 +3,31 @@
 namespace superstep::engines {
 
 void EngineConfig::declare(config::Section& section) {
-  section.choice("kind", kind, "Where workers run: local is this process, process starts others, yarn asks a "
+  section.choice("kind", kind,
+                 "Where workers run: local is this process, process starts others, yarn asks a "
                  "Hadoop cluster for containers.",
-                 {"local", "process", "yarn"},
-                 {.effect = config::kRun});
-  section.integer("workers", workers,
-                  "Workers (local: threads, several a replica where there are more of them; process: "
-                  "processes; yarn: containers); 0 means one a core, on yarn one for each of the "
-                  "replicas that engine.threads compute at once. Never changes the model.",
-                  {.min = 0, .max = 4096, .effect = config::kRun});
+                 {"local", "process", "yarn"}, {.effect = config::kRun});
+  section.integer(
+      "workers", workers,
+      "Workers (local: threads, several a replica where there are more of them; process: "
+      "processes; yarn: containers); 0 means one a core, on yarn one for each of the "
+      "replicas that engine.threads compute at once. Never changes the model.",
+      {.min = 0, .max = 4096, .effect = config::kRun});
   section.integer("threads", threads,
                   "Threads of each worker process, which compute as many units at once. Never "
                   "changes the model.",
                   {.min = 1, .max = 4096, .effect = config::kRun});
   section.flag("tls", tls,
-                  "Whether connections from other machines are encrypted. If not, whoever reads "
-                  "along on the network sees the model, and the secret that lets workers in.",
-                  {.effect = config::kRun});
+               "Whether connections from other machines are encrypted. If not, whoever reads "
+               "along on the network sees the model, and the secret that lets workers in.",
+               {.effect = config::kRun});
   section.flag("backups", backups,
                "Whether a unit that is slow or silent is leased to a second worker, too; the first "
                "result counts. Never changes the model.",
                {.effect = config::kRun});
   section.number("locality_wait", locality_wait,
-                 "Seconds that a worker leaves rows unread for one on the host that holds them; three times as "
+                 "Seconds that a worker leaves rows unread for one on the host that holds them; "
+                 "three times as "
                  "long where that one is still to come. Never changes the model.",
                  {.min = 0, .max = 1e6, .effect = config::kRun});
   section.integer("cache_mb", cache_mb,

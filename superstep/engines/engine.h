@@ -13,7 +13,7 @@ namespace superstep::engines {
 /// What a Program came to on an engine.
 struct EngineResult {
   cluster::RunResult run;
-  std::vector<int64_t> units_by_lane;  ///< Units computed by each lane; empty where they are far.
+  std::vector<int64_t> units_by_lane;   ///< Units computed by each lane; empty where they are far.
   int64_t bytes_in = 0, bytes_out = 0;  ///< Moved to and from the coordinator for it.
 };
 

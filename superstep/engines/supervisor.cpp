@@ -20,14 +20,15 @@ using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-constexpr auto kTick = 100ms;      // the longest that a request to stop waits
+constexpr auto kTick = 100ms;  // the longest that a request to stop waits
 // A worker may be killed for reasons of others (memory, a person) so many times as often.
 constexpr int kKills = 20;
-constexpr auto kLeastPause = 50ms; // before a worker is started again; doubles with each death
+constexpr auto kLeastPause = 50ms;  // before a worker is started again; doubles with each death
 
 class Supervisor {
  public:
-  explicit Supervisor(const SupervisorOptions& options) : options_(options), job_(Json::parse(options.job)) {}
+  explicit Supervisor(const SupervisorOptions& options)
+      : options_(options), job_(Json::parse(options.job)) {}
 
   std::string run() {
     start_coordinator();
@@ -73,7 +74,8 @@ class Supervisor {
   void wait_for_output() {
     std::vector<pollfd> waiting{{coordinator_->output(), POLLIN, 0}};
     for (const Worker& worker : workers_) waiting.push_back({worker.process->output(), POLLIN, 0});
-    poll(waiting.data(), waiting.size(), static_cast<int>(std::chrono::milliseconds(kTick).count()));
+    poll(waiting.data(), waiting.size(),
+         static_cast<int>(std::chrono::milliseconds(kTick).count()));
   }
 
   void pass_on_stop() {
@@ -125,10 +127,9 @@ class Supervisor {
   void start_worker() {
     std::vector<std::string> command = options_.worker;
     command.insert(command.end(), {"--coordinator", address_});
-    workers_.push_back({++workers_started_, std::make_unique<ChildProcess>(
-                                                std::move(command), options_.environment)});
-    log::debug("worker {} started: process {}", workers_started_,
-               workers_.back().process->pid());
+    workers_.push_back({++workers_started_,
+                        std::make_unique<ChildProcess>(std::move(command), options_.environment)});
+    log::debug("worker {} started: process {}", workers_started_, workers_.back().process->pid());
   }
 
   void mourn(const Worker& worker, const ProcessEnd& end) {

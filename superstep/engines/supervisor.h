@@ -17,7 +17,8 @@ struct SupervisorOptions {
   std::vector<std::string> worker;       ///< Likewise; "--coordinator", ADDRESS follow.
   ChildProcess::Environment environment;
   std::string job;  ///< What a coordinator hears first: the event "job", JSON.
-  std::function<void(const std::string&)> on_event;  ///< Hears events not meant for an engine: JSON.
+  std::function<void(const std::string&)>
+      on_event;  ///< Hears events not meant for an engine: JSON.
   std::stop_token stop;
   /// A coordinator that dies so often without a round between ends the job; so do workers that end
   /// by themselves so often, or that are killed 20 times as often.

@@ -23,13 +23,14 @@ class SupervisorTest : public io::TestFolder {
   Json run(const std::string& coordinator, const std::string& worker = "read forever",
            std::stop_token stop = {}) {
     const Json job{{"event", "job"}, {"resume", false}, {"listen", "127.0.0.1:0"}};
-    const std::string last = supervise({.coordinator = {"/bin/sh", "-c", coordinator},
-                      .worker = {"/bin/sh", "-c", worker, "worker"},
-                      .environment = {{"F", folder_}},
-                      .job = job.dump(),
-                      .on_event = [&](const std::string& event) { events_.push_back(Json::parse(event)); },
-                      .stop = std::move(stop),
-                      .farewell = 0.05});
+    const std::string last = supervise(
+        {.coordinator = {"/bin/sh", "-c", coordinator},
+         .worker = {"/bin/sh", "-c", worker, "worker"},
+         .environment = {{"F", folder_}},
+         .job = job.dump(),
+         .on_event = [&](const std::string& event) { events_.push_back(Json::parse(event)); },
+         .stop = std::move(stop),
+         .farewell = 0.05});
     return Json::parse(last);
   }
   std::string text(const char* name) { return io::read_file(path(name)); }
@@ -47,7 +48,8 @@ constexpr const char* kDone = "echo '{\"event\":\"done\",\"x\":1}'";
 TEST_F(SupervisorTest, StartsAsManyWorkersAsAreWantedAndPassesEventsOn) {
   const Json last = run(std::string(kBegin) +
                             "while [ $(cat $F/workers 2>/dev/null | wc -l) -lt 2 ]; do sleep 0.02;"
-                            "done; echo '{\"event\":\"phase\",\"phase\":\"finetune\"}';" + kDone,
+                            "done; echo '{\"event\":\"phase\",\"phase\":\"finetune\"}';" +
+                            kDone,
                         "echo \"$*\" >> $F/workers");
   EXPECT_EQ(last.at("x"), 1);
   ASSERT_EQ(events_.size(), 1);
@@ -88,7 +90,8 @@ TEST_F(SupervisorTest, WorkersThatEndByThemselvesAgainAndAgainEndTheJob) {
     run(std::string(kBegin) + "read forever", "exit 3");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "5 workers ended without a superstep between, the last by exit code 3");
+    EXPECT_STREQ(error.what(),
+                 "5 workers ended without a superstep between, the last by exit code 3");
   }
   // And the coordinator is gone with them.
   EXPECT_NE(kill(std::stoi(text("pids")), 0), 0);
@@ -102,7 +105,8 @@ TEST_F(SupervisorTest, AWorkerThatIsKilledIsReplaced) {
 
 TEST_F(SupervisorTest, AWorkerThatHasHeardThatTheJobIsDoneIsNotReplaced) {
   run(std::string(kBegin) +
-          "while [ $(cat $F/workers 2>/dev/null | wc -l) -lt 2 ]; do sleep 0.02; done; sleep 0.5;" + kDone,
+          "while [ $(cat $F/workers 2>/dev/null | wc -l) -lt 2 ]; do sleep 0.02; done; sleep 0.5;" +
+          kDone,
       "echo $$ >> $F/workers");
   EXPECT_EQ(std::ranges::count(text("workers"), '\n'), 2);
 }

@@ -65,13 +65,17 @@ std::vector<std::string> yarn_client_command(const std::string& program,
   const fs::path jar = java / "superstep-yarn.jar";
   if (!fs::exists(jar))
     throw ConfigError(
-        "engine yarn: {} is not of a package with the YARN application (no {}); `make package` makes "
+        "engine yarn: {} is not of a package with the YARN application (no {}); `make package` "
+        "makes "
         "one, see docs/yarn.md",
         own.string(), jar.string());
-  std::vector<std::string> command{
-      find_java(),  "-XX:+UseSerialGC",  "-XX:TieredStopAtLevel=1",
-      "-Xmx256m",   "-cp",               jar.string() + ":" + hadoop_class_path(java / "lib"),
-      "superstep.yarn.Main"};
+  std::vector<std::string> command{find_java(),
+                                   "-XX:+UseSerialGC",
+                                   "-XX:TieredStopAtLevel=1",
+                                   "-Xmx256m",
+                                   "-cp",
+                                   jar.string() + ":" + hadoop_class_path(java / "lib"),
+                                   "superstep.yarn.Main"};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
 }

@@ -70,7 +70,8 @@ TEST(YarnClientProcess, PassesEventsOnAndReturnsTheLastWord) {
   std::vector<std::string> heard;
   const std::string last = run_yarn_client(
       {.command = {"/bin/sh", "-c",
-                   "read job; echo \"{\\\"event\\\":\\\"note\\\",\\\"text\\\":\\\"$job\\\"}\"; echo noise; "
+                   "read job; echo \"{\\\"event\\\":\\\"note\\\",\\\"text\\\":\\\"$job\\\"}\"; "
+                   "echo noise; "
                    "echo '{\"event\":\"done\"}'"},
        .environment = {},
        .job = "the job",
@@ -84,7 +85,8 @@ TEST(YarnClientProcess, IsAskedToStop) {
   std::stop_source stop;
   stop.request_stop();
   const std::string last = run_yarn_client(
-      {.command = {"/bin/sh", "-c", "read job; read word; echo '{\"event\":\"done\"}'; test \"$word\""},
+      {.command = {"/bin/sh", "-c",
+                   "read job; read word; echo '{\"event\":\"done\"}'; test \"$word\""},
        .environment = {},
        .job = "the job",
        .on_event = [](const std::string&) {},

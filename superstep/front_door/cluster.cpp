@@ -42,11 +42,10 @@ std::string first_line(const std::string& path) {
 TrainResult coordinate(Job& job, const CoordinateOptions& options) {
   const auto make_engine = [&](int64_t attempt) {
     auto engine = std::make_unique<engines::RemoteEngine>(
-        transport::ServerOptions{
-            .listen = options.listen,
-            .link = link_of(options.credentials),
-            .job_id = options.job_id.empty() ? job.job.name : options.job_id,
-            .attempt = attempt},
+        transport::ServerOptions{.listen = options.listen,
+                                 .link = link_of(options.credentials),
+                                 .job_id = options.job_id.empty() ? job.job.name : options.job_id,
+                                 .attempt = attempt},
         front_door::lanes_of(job));
     if (options.listening) options.listening(engine->address());
     return engine;
@@ -87,11 +86,12 @@ void work(const WorkOptions& options) {
 TrainResult front_door::train_in_processes(Job& job, const TrainOptions& options) {
   front_door::make_paths_absolute(job);
   job.engine.workers = front_door::lanes_of(job);
-  const nlohmann::json told{{"event", "job"},
-            {"job", job.document.to_toml(/*with_comments=*/false, /*only_changed=*/true)},
-            {"id", make_credentials(kLoopback, false).secret},
-            {"resume", options.resume},
-            {"listen", kLoopback}};
+  const nlohmann::json told{
+      {"event", "job"},
+      {"job", job.document.to_toml(/*with_comments=*/false, /*only_changed=*/true)},
+      {"id", make_credentials(kLoopback, false).secret},
+      {"resume", options.resume},
+      {"listen", kLoopback}};
   TrainListener silent;
   TrainListener& listener = options.listener ? *options.listener : silent;
   const std::string last = engines::supervise(

@@ -100,15 +100,14 @@ Credentials Credentials::from_text(const std::string& text, const std::string& o
     return credentials;
   } catch (const Json::exception&) {
     // What it says would quote the text.
-    throw ConfigError("{}: no credentials; a coordinator makes them, see superstep coordinator --help",
-                      origin);
+    throw ConfigError(
+        "{}: no credentials; a coordinator makes them, see superstep coordinator --help", origin);
   }
 }
 
 Credentials Credentials::read(const std::string& path) {
   struct stat status {};
-  if (stat(path.c_str(), &status) != 0)
-    throw ConfigError("{}: {}", path, std::strerror(errno));
+  if (stat(path.c_str(), &status) != 0) throw ConfigError("{}: {}", path, std::strerror(errno));
   if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
     throw ConfigError("{}: others may read this secret; chmod 600 {}", path, path);
   return from_text(io::read_file(path), path);

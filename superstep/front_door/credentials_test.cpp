@@ -27,7 +27,8 @@ TEST(CredentialsOfAnyHost, AreTheSecretAloneWithoutTls) {
 }
 
 TEST(Credentials, ThatAreNoneAreRefusedWithoutBeingQuoted) {
-  for (const char* text : {"", "7", "zz", "7b22", "{", "{}", "{\"secret\":\"\"}", "{\"secret\":17}"}) {
+  for (const char* text :
+       {"", "7", "zz", "7b22", "{", "{}", "{\"secret\":\"\"}", "{\"secret\":17}"}) {
     try {
       (void)Credentials::from_text(text, "the file");
       FAIL() << text;

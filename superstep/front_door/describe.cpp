@@ -12,9 +12,12 @@ namespace fs = std::filesystem;
 
 std::string_view task_name(data::Task task) {
   switch (task) {
-    case data::Task::kClassify: return "classify";
-    case data::Task::kRegress: return "regress";
-    case data::Task::kNone: break;
+    case data::Task::kClassify:
+      return "classify";
+    case data::Task::kRegress:
+      return "regress";
+    case data::Task::kNone:
+      break;
   }
   return "none";
 }
@@ -30,20 +33,17 @@ std::string describe_model(const std::string& path, bool as_json) {
   const auto& specs = network.layout()->specs();
   const int64_t numbers = network.layout()->count();
   if (as_json) {
-    nlohmann::ordered_json j{{"kind", model.config().kind},
-                             {"task", task_name(model.target().task)},
-                             {"shape", network.describe()},
-                             {"numbers", numbers},
-                             {"label", model.target().label},
-                             {"classes", model.target().classes.names()},
-                             {"columns", model.schema().columns},
-                             {"sha256", front_door::sha256_of(path)}};
+    nlohmann::ordered_json j{
+        {"kind", model.config().kind},       {"task", task_name(model.target().task)},
+        {"shape", network.describe()},       {"numbers", numbers},
+        {"label", model.target().label},     {"classes", model.target().classes.names()},
+        {"columns", model.schema().columns}, {"sha256", front_door::sha256_of(path)}};
     for (const auto& spec : specs)
       j["tensors"].push_back({{"name", spec.name}, {"shape", spec.shape.sizes()}});
     return j.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   }
-  std::string text = fmt::format("{} {}, {} numbers\n", model.config().kind, network.describe(),
-                                 numbers);
+  std::string text =
+      fmt::format("{} {}, {} numbers\n", model.config().kind, network.describe(), numbers);
   if (model.target().task == data::Task::kClassify) {
     text += fmt::format("classifies {}:", label_of(model));
     for (const auto& name : model.target().classes.names()) text += " " + name;
@@ -73,8 +73,8 @@ std::string describe_job(const std::string& path, const std::vector<std::string>
   if (as_json) return job.document.to_json() + "\n";
   std::string text;
   for (const auto& row : job.document.describe())
-    text += fmt::format("{:<30} {:<28} {}\n", row.key, row.value.empty() ? "-" : row.value,
-                        row.origin);
+    text +=
+        fmt::format("{:<30} {:<28} {}\n", row.key, row.value.empty() ? "-" : row.value, row.origin);
   return text;
 }
 

@@ -12,10 +12,11 @@ void OutputConfig::declare(config::Section& section) {
   section.text("dir", dir,
                "The run's folder. runs/<name>/<n> when not set, with runs/<name>/latest beside it.",
                {.effect = config::kRun});
-  section.number("checkpoint_seconds", checkpoint_seconds,
-                 "Time between two checkpoints; more where one would keep a processor busy for over "
-                 "2% of it.",
-                 {.min = 0, .effect = config::kRun});
+  section.number(
+      "checkpoint_seconds", checkpoint_seconds,
+      "Time between two checkpoints; more where one would keep a processor busy for over "
+      "2% of it.",
+      {.min = 0, .effect = config::kRun});
 }
 
 Job::Job() {

@@ -11,8 +11,8 @@ namespace superstep {
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(DataSummary, train_rows, valid_rows, test_rows, unlabelled_rows,
                                    bad_records, columns, classes, classes_may_be_numbers,
                                    valid_from_train, test_from_train)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ModelSummary, kind, shape, numbers, replicas, threads, isa, phases, resumed,
-                                   superstep)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ModelSummary, kind, shape, numbers, replicas, threads, isa,
+                                   phases, resumed, superstep)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TrainResult, finished, run, model, report, sha256, metrics_rows,
                                    best_epoch, epochs, reproducible, first_superstep, supersteps,
                                    units_by_lane)
@@ -65,17 +65,17 @@ void PipeTeller::on_round(const cluster::RoundDone& done) {
   if (done.report.event == "superstep" && now - told_ < kEvery) return;
   told_ = now;
   say(line({{"event", "round"},
-       {"closes", done.report.event},
-       {"phase", done.round.phase},
-       {"epoch", done.round.epoch},
-       {"superstep", done.round.superstep},
-       {"measures", Json(std::map<std::string, double>(done.report.measures.begin(),
-                                                       done.report.measures.end()))},
-       {"seconds", done.seconds},
-       {"compute_seconds", done.compute_seconds},
-       {"lanes", done.lanes},
-       {"bytes_in", done.bytes_in},
-       {"bytes_out", done.bytes_out}}));
+            {"closes", done.report.event},
+            {"phase", done.round.phase},
+            {"epoch", done.round.epoch},
+            {"superstep", done.round.superstep},
+            {"measures", Json(std::map<std::string, double>(done.report.measures.begin(),
+                                                            done.report.measures.end()))},
+            {"seconds", done.seconds},
+            {"compute_seconds", done.compute_seconds},
+            {"lanes", done.lanes},
+            {"bytes_in", done.bytes_in},
+            {"bytes_out", done.bytes_out}}));
 }
 
 void PipeTeller::listening(const std::string& address) {
@@ -95,8 +95,8 @@ void PipeTeller::on_run(const std::string& folder) {
 
 void PipeTeller::done(const TrainResult& result) {
   say(line({{"event", "done"},
-       {"result", Json(result)},
-       {"metrics", Json::parse(result.metrics.to_json())}}));
+            {"result", Json(result)},
+            {"metrics", Json::parse(result.metrics.to_json())}}));
 }
 
 void PipeTeller::failed(const std::exception& error) {

@@ -42,7 +42,8 @@ class PipeTeller : public TrainListener {
 bool hear(const std::string& event, TrainListener& listener);
 /// What PipeTeller::done() told.
 TrainResult result_of(const std::string& event);
-/// Throws what PipeTeller::failed() told, as the type that it was; returns where it is another event.
+/// Throws what PipeTeller::failed() told, as the type that it was; returns where it is another
+/// event.
 void throw_failure(const std::string& event);
 
 }  // namespace superstep::front_door

@@ -26,7 +26,9 @@ std::string header(const models::Model& model) {
       for (const std::string& name : model.target().classes.names())
         line += fmt::format(",{}", field(fmt::format("p({})", name)));
       break;
-    case data::Task::kRegress: line += ",predicted"; break;
+    case data::Task::kRegress:
+      line += ",predicted";
+      break;
     case data::Task::kNone:
       for (int64_t j = 0; j < model.network().outputs(); ++j) line += fmt::format(",h{}", j);
       break;

@@ -102,7 +102,9 @@ std::string sha256_of(const std::string& path) {
 }
 
 std::string find_run(const std::string& path) {
-  const auto is_run = [](const fs::path& folder) { return io::exists((folder / kJobFile).string()); };
+  const auto is_run = [](const fs::path& folder) {
+    return io::exists((folder / kJobFile).string());
+  };
   if (is_run(path)) return path;
   const fs::path latest = fs::path(path) / kLatest;
   if (!is_run(latest)) return {};
@@ -122,8 +124,8 @@ std::string find_model(const std::string& path) {
                       path);
   const fs::path model = fs::path(run) / front_door::kModelFile;
   if (!io::exists(model.string()))
-    throw ConfigError("{}: this run has no model yet; go on with it by\n  superstep train {} --resume",
-                      run, run);
+    throw ConfigError(
+        "{}: this run has no model yet; go on with it by\n  superstep train {} --resume", run, run);
   return model.string();
 }
 

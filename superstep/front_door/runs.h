@@ -23,8 +23,8 @@ bool is_begun(const std::string& run);
 /// The folder of a run: the path itself, or the latest run in it. Empty where there is none.
 std::string find_run(const std::string& path);
 
-/// What a finished run came to, from the last line of its metrics.jsonl. Throws DataError where that
-/// is not the end of a run.
+/// What a finished run came to, from the last line of its metrics.jsonl. Throws DataError where
+/// that is not the end of a run.
 TrainResult result_of_run(const std::string& path);
 
 /// The SHA-256 of a file, wherever it is.

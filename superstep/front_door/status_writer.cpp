@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kBetween = 1s;
-constexpr auto kBetweenElsewhere = 5s;  // on HDFS: a NameNode has others to serve
+constexpr auto kBetweenElsewhere = 5s;              // on HDFS: a NameNode has others to serve
 constexpr int kPageEvery = report::kReloadSeconds;  // writes of the status
 constexpr size_t kEvents = 100, kLost = 16;         // the newest are kept
 constexpr size_t kCurvePoints = 2000;
@@ -68,7 +68,8 @@ void StatusWriter::work(const std::stop_token& stop) {
     write_status();
     if (n % kPageEvery == 0) write_page();
     std::unique_lock lock(mutex_);
-    ended_.wait_for(lock, stop, io::is_remote(folder_.path()) ? kBetweenElsewhere : kBetween, [] { return false; });
+    ended_.wait_for(lock, stop, io::is_remote(folder_.path()) ? kBetweenElsewhere : kBetween,
+                    [] { return false; });
   }
 }
 

@@ -193,11 +193,9 @@ TrainResult train_in(Run& run, std::unique_ptr<engines::Engine>& engine,
   int expected = static_cast<int>(job.engine.workers);  // workers; only the first stage waits
   const RunStage run_stage = [&](const reduce::Program& stage_program, const cluster::Stage& stage,
                                  const Bytes& stage_identity) {
-    engines::EngineResult done =
-        engine->run(stage_program, stage,
-                    {.job = stage_identity,
-                     .schedule = schedule_of(job, expected),
-                     .stop = options.stop});
+    engines::EngineResult done = engine->run(
+        stage_program, stage,
+        {.job = stage_identity, .schedule = schedule_of(job, expected), .stop = options.stop});
     if (!done.run.finished) throw Stopped();
     reads.add(done.run);
     if (stage.kind == kFit) reads.end_first_pass();
@@ -310,8 +308,9 @@ TrainResult train_on(const MakeEngine& make_engine, Job& job, const TrainOptions
 
 TrainResult train(Job& job, const TrainOptions& options) {
   if (options.detach && job.engine.kind != "yarn")
-    throw ConfigError("--detach: engine {} has nobody to leave the job to; it goes with --engine yarn",
-                      job.engine.kind);
+    throw ConfigError(
+        "--detach: engine {} has nobody to leave the job to; it goes with --engine yarn",
+        job.engine.kind);
   if (job.engine.kind == "process") return front_door::train_in_processes(job, options);
   if (job.engine.kind == "yarn") return front_door::train_on_yarn(job, options);
   const int lanes = front_door::lanes_of(job);

@@ -83,9 +83,10 @@ void TrainingPictures::draw_pretraining(int layer, report::EpochView view,
     top.hidden_mean(tensors, first, v, std::as_const(labels).matrix(), hidden.matrix(), context);
     below = Tensor({v.rows, top.inputs()});
     top.visible_mean(tensors, first, std::as_const(hidden).matrix(), below.matrix(), context);
-    down = layer > 0 ? models::Sampler(network, tensors)
-                           .downward(std::as_const(below).matrix(), layer - 1)
-                     : below;
+    down =
+        layer > 0
+            ? models::Sampler(network, tensors).downward(std::as_const(below).matrix(), layer - 1)
+            : below;
   }
   machine.hidden = std::as_const(hidden).matrix();
   if (image_.pixels() > 0) {
@@ -130,7 +131,8 @@ std::string draw_samples(const models::Model& model, const RenderOptions& option
   for (const std::string& name : classes) {
     const int32_t label = known.index(name);
     if (label < 0)
-      throw ConfigError("no class '{}' to draw; there are {}", name, fmt::join(known.names(), ", "));
+      throw ConfigError("no class '{}' to draw; there are {}", name,
+                        fmt::join(known.names(), ", "));
     const Tensor drawn = sampler.of_class(label, options.samples, options.steps,
                                           RngKey(static_cast<uint64_t>(options.seed)));
     next = std::ranges::copy(drawn.values(), next).out;

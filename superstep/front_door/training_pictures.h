@@ -28,9 +28,9 @@ class TrainingPictures {
   Batch rows_;  // the same at every epoch
 };
 
-/// Samples of classes into options.out/samples.png, a row a class, where the network can draw them and
-/// rows are pictures; returns the path, or "". ConfigError where classes are asked for that it cannot
-/// draw.
+/// Samples of classes into options.out/samples.png, a row a class, where the network can draw them
+/// and rows are pictures; returns the path, or "". ConfigError where classes are asked for that it
+/// cannot draw.
 std::string draw_samples(const models::Model& model, const RenderOptions& options);
 
 }  // namespace superstep::front_door

@@ -19,8 +19,7 @@ std::string difference(const models::Model& a, const models::Model& b) {
   for (int t = 0; t < layout.size(); ++t) {
     const auto x = a.params().values(t), y = b.params().values(t);
     for (size_t i = 0; i < x.size(); ++i)
-      if (x[i] != y[i])
-        return fmt::format("{}[{}]: {} and {}", layout.spec(t).name, i, x[i], y[i]);
+      if (x[i] != y[i]) return fmt::format("{}[{}]: {} and {}", layout.spec(t).name, i, x[i], y[i]);
   }
   return "what is known of the data";
 }

@@ -14,7 +14,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Where the data to learn from lie on a file system that knows hosts: containers are asked for there.
+// Where the data to learn from lie on a file system that knows hosts: containers are asked for
+// there.
 std::vector<std::string> data_elsewhere(const Job& job) {
   std::vector<std::string> places;
   for (const std::string& place : {job.data.train.rows, job.data.train.labels})
@@ -25,19 +26,20 @@ std::vector<std::string> data_elsewhere(const Job& job) {
 // What the application master is to ask the cluster for.
 Json wishes(const Job& job) {
   const engines::EngineConfig& engine = job.engine;
-  return {{"name", job.job.name},
-          {"run", job.output.dir},
-          {"data", data_elsewhere(job)},
-          {"memory", engine.memory},
-          {"cores", engine.cores == 0 ? engine.threads : engine.cores},
-          {"threads", engine.threads},
-          {"queue", engine.queue},
-          {"priority", engine.priority},
-          {"tags", engine.tags},
-          {"node_label", engine.node_label},
-          {"staging", engine.staging},
-          {"principal", engine.principal},
-          {"keytab", engine.keytab.empty() ? "" : std::filesystem::absolute(engine.keytab).string()}};
+  return {
+      {"name", job.job.name},
+      {"run", job.output.dir},
+      {"data", data_elsewhere(job)},
+      {"memory", engine.memory},
+      {"cores", engine.cores == 0 ? engine.threads : engine.cores},
+      {"threads", engine.threads},
+      {"queue", engine.queue},
+      {"priority", engine.priority},
+      {"tags", engine.tags},
+      {"node_label", engine.node_label},
+      {"staging", engine.staging},
+      {"principal", engine.principal},
+      {"keytab", engine.keytab.empty() ? "" : std::filesystem::absolute(engine.keytab).string()}};
 }
 
 }  // namespace
@@ -48,15 +50,14 @@ TrainResult front_door::train_on_yarn(Job& job, const TrainOptions& options) {
       engines::yarn_client_command(options.program, {"submit"});
   front_door::make_paths_absolute(job);
   job.output.dir = front_door::run_path(job, options.resume);
-  const Json told{
-      {"event", "job"},
-      {"job", job.document.to_toml(/*with_comments=*/false, /*only_changed=*/true)},
-      {"id", make_credentials_for_any_host(false).secret},
-      {"resume", options.resume},
-      {"listen", "0.0.0.0:0"},
-      {"detach", options.detach},
-      {"package", fs::path(options.program).parent_path().parent_path().string()},
-      {"engine", wishes(job)}};
+  const Json told{{"event", "job"},
+                  {"job", job.document.to_toml(/*with_comments=*/false, /*only_changed=*/true)},
+                  {"id", make_credentials_for_any_host(false).secret},
+                  {"resume", options.resume},
+                  {"listen", "0.0.0.0:0"},
+                  {"detach", options.detach},
+                  {"package", fs::path(options.program).parent_path().parent_path().string()},
+                  {"engine", wishes(job)}};
   TrainListener silent;
   TrainListener& listener = options.listener ? *options.listener : silent;
   const std::string last = engines::run_yarn_client(

@@ -99,8 +99,7 @@ std::vector<std::string> hosts_of_most(const std::vector<BlockLocation>& blocks)
   std::map<std::string, int64_t> bytes;
   int64_t most = 0;
   for (const BlockLocation& block : blocks)
-    for (const std::string& host : block.hosts)
-      most = std::max(most, bytes[host] += block.length);
+    for (const std::string& host : block.hosts) most = std::max(most, bytes[host] += block.length);
   std::vector<std::string> hosts;
   for (const auto& [host, held] : bytes)
     if (held == most) hosts.push_back(host);

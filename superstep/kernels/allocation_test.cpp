@@ -18,8 +18,8 @@
 
 namespace {
 
-// Calls of operator new while they are counted, in any thread, but for those from oneDNN's library: it makes some dozen
-// small ones a product, and offers no way around them.
+// Calls of operator new while they are counted, in any thread, but for those from oneDNN's library:
+// it makes some dozen small ones a product, and offers no way around them.
 std::atomic<int64_t> allocations = 0;
 std::atomic<bool> is_counting = false;  // looking a caller up is slow
 

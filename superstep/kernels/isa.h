@@ -34,8 +34,8 @@ Isa isa();
 /// first product it also limits oneDNN (to SSE4.1, AVX2, or AVX-512 without bfloat16 and AMX),
 /// which cannot change any more afterwards: its products then stay as they are.
 void set_isa(Isa isa);
-/// The same for products, too: a ConfigError where it is too late to limit oneDNN. Machines with the
-/// same pinned instructions compute the same bits.
+/// The same for products, too: a ConfigError where it is too late to limit oneDNN. Machines with
+/// the same pinned instructions compute the same bits.
 void pin_isa(Isa isa);
 
 #ifndef SUPERSTEP_MINIMAL

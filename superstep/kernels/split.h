@@ -31,12 +31,12 @@ void split_rows(ConstMatrix m, const Body& body, int64_t fewest_elements = kFewe
 /// Calls body(part) for ranges of the columns of a matrix: where rows are summed.
 template <class Body>
 void split_columns(ConstMatrix m, const Body& body) {
-  split(m.cols,
-        {.fewest = kFewestElements / std::max<int64_t>(m.rows, 1), .step = kElementStep}, body);
+  split(m.cols, {.fewest = kFewestElements / std::max<int64_t>(m.rows, 1), .step = kElementStep},
+        body);
 }
 
-/// Calls body(m...) for parts of matrices of one size. Where there are no gaps between rows, all are
-/// one row: vectors then do not end with each.
+/// Calls body(m...) for parts of matrices of one size. Where there are no gaps between rows, all
+/// are one row: vectors then do not end with each.
 template <class Body, class First, class... M>
 void split_matrices(const Body& body, const First& first, const M&... m) {
   if (first.stride == first.cols && ((m.stride == m.cols) && ...))

@@ -33,7 +33,9 @@ void fill(Matrix m, std::string_view name) {
 // number a row and a column.
 struct Operands {
   Operands(int64_t rows, int64_t cols, int64_t gap)
-      : tensors(4, Tensor({rows, cols + gap})), bias({cols}), sums({cols}),
+      : tensors(4, Tensor({rows, cols + gap})),
+        bias({cols}),
+        sums({cols}),
         numbers(static_cast<size_t>(rows)) {
     for (Tensor& tensor : tensors) {
       m.emplace_back(tensor.matrix().col_range(0, cols));
@@ -74,14 +76,11 @@ std::vector<Kernel> kernels_of_matrices() {
       {"add_row", [](Operands& o) { add_row(o.m[0], o.bias.values()); }},
       {"column_sums", [](Operands& o) { column_sums(o.m[0], o.sums.values()); }},
       {"softmax_rows", [](Operands& o) { softmax_rows(o.m[0]); }},
-      {"sample_bernoulli",
-       [](Operands& o) { sample_bernoulli(o.m[3], kKey, o.numbers, o.m[0]); }},
+      {"sample_bernoulli", [](Operands& o) { sample_bernoulli(o.m[3], kKey, o.numbers, o.m[0]); }},
       {"add_normal", [](Operands& o) { add_normal(o.m[0], kKey, o.numbers, o.m[1]); }},
       {"dropout", [](Operands& o) { dropout(0.4, kKey, o.numbers, o.m[0], o.m[1]); }},
       {"bias_sigmoid_sample",
-       [](Operands& o) {
-         bias_sigmoid_sample(o.bias.values(), kKey, o.numbers, o.m[0], o.m[1]);
-       }},
+       [](Operands& o) { bias_sigmoid_sample(o.bias.values(), kKey, o.numbers, o.m[0], o.m[1]); }},
       {"column_norm_limit", [](Operands& o) { column_norm_limit(o.m[0], 2.0F); }},
       {"sigmoid", [](Operands& o) { sigmoid(o.m[0]); }},
       {"tanh", [](Operands& o) { kernels::tanh(o.m[0]); }},
@@ -89,12 +88,10 @@ std::vector<Kernel> kernels_of_matrices() {
       {"sigmoid_backward", [](Operands& o) { sigmoid_backward(o.m[3], o.m[0]); }},
   };
   for (const Activation f : {Activation::kLinear, Activation::kSigmoid, Activation::kRelu}) {
-    all.push_back({"bias_activate", [f](Operands& o) {
-                     bias_activate(f, o.bias.values(), o.m[0]);
-                   }});
-    all.push_back({"activation_backward", [f](Operands& o) {
-                     activation_backward(f, o.m[3], o.m[0], o.sums.values());
-                   }});
+    all.push_back(
+        {"bias_activate", [f](Operands& o) { bias_activate(f, o.bias.values(), o.m[0]); }});
+    all.push_back({"activation_backward",
+                   [f](Operands& o) { activation_backward(f, o.m[3], o.m[0], o.sums.values()); }});
   }
   return all;
 }

@@ -62,11 +62,11 @@ void Dense::forward(const ParamSet& params, int first, const Features& x, Matrix
   kernels::bias_activate(options_.activation, params.values(first + kBias), y);
 }
 
-void Dense::backward(const ParamSet& params, int first, const Features& x, ConstMatrix y,
-Matrix dy, Matrix dx, const Pass& pass, GradSink& sink) const {
+void Dense::backward(const ParamSet& params, int first, const Features& x, ConstMatrix y, Matrix dy,
+                     Matrix dx, const Pass& pass, GradSink& sink) const {
   expect_columns(*this, "dy", dy, options_.outputs);
-  // With a = x W + b: da = dy f'(a), and f' is a function of y for each of these f. db is the sum of
-  // da over the rows.
+  // With a = x W + b: da = dy f'(a), and f' is a function of y for each of these f. db is the sum
+  // of da over the rows.
   const kernels::Scratch sums = pass.context.scratch(options_.outputs);
   kernels::activation_backward(options_.activation, y, dy, sums.values());
   // dx = da W^T

@@ -26,7 +26,8 @@ struct ModelConfig {
   std::string start;
 
   void declare(config::Section& section);
-  /// Checks what no single key shows and fills `hidden` where it was left empty. Throws ConfigError.
+  /// Checks what no single key shows and fills `hidden` where it was left empty. Throws
+  /// ConfigError.
   void complete();
 
   /// Whether layers are restricted Boltzmann machines, trained one after another.

@@ -241,8 +241,7 @@ Matrix Predictor::reconstruct(const Features& x) {
   rbm.hidden_mean(*params_, 0, in_form(x), hidden_.matrix(), context_);
   std::vector<float> totals(static_cast<size_t>(x.rows()));
   layers::row_totals(x, totals);
-  rbm.visible_mean(*params_, 0, std::as_const(hidden_).matrix(), out_.matrix(), context_,
-                   totals);
+  rbm.visible_mean(*params_, 0, std::as_const(hidden_).matrix(), out_.matrix(), context_, totals);
   return out_.matrix();
 }
 

@@ -1,4 +1,5 @@
-// A trained model, whole: how raw records become rows, the network, what its answers mean. One file.
+// A trained model, whole: how raw records become rows, the network, what its answers mean. One
+// file.
 //
 //   Model model = Model::load("runs/iris/1/model.safetensors");
 //   std::vector<float> p = model.predict(std::vector<double>{5.1, 3.5, 1.4, 0.2});

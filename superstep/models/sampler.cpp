@@ -50,7 +50,8 @@ Tensor Sampler::downward(ConstMatrix states, int layer) {
   kernels::copy(states, above.matrix());
   for (int k = layer; k >= 0; --k) {
     const auto* rbm = dynamic_cast<const Rbm*>(&network_.layer(k));
-    if (!rbm) throw ConfigError("layer {} is no restricted Boltzmann machine, so nothing goes down", k);
+    if (!rbm)
+      throw ConfigError("layer {} is no restricted Boltzmann machine, so nothing goes down", k);
     Tensor below({states.rows, rbm->inputs()});
     rbm->visible_mean(params_, network_.first(k), std::as_const(above).matrix(), below.matrix(),
                       context_);

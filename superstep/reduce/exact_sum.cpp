@@ -173,7 +173,7 @@ void ExactSum::settle() {
 // sums = the taken updates' elements of a tensor, from `first` on.
 void ExactSum::sum_products(int tensor, size_t first, std::span<int64_t> sums) const {
   if (takes_ == 0) std::ranges::fill(sums, 0);
-  for (const Taken& taken : this->taken()) {
+  for (const Taken& taken : std::span(taken_).first(takes_)) {
     const float* values = taken.update.values(tensor).data() + first;
     const auto work = &taken == taken_.data() ? store_products : add_products;
     work(values, factor(tensor, taken.weight), sums.data(), sums.size());

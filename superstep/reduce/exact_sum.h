@@ -119,7 +119,6 @@ class ExactSum {
 
   [[nodiscard]] double factor(int tensor, int64_t weight) const;
   void sum_products(int tensor, size_t first, std::span<int64_t> sums) const;
-  [[nodiscard]] std::span<const Taken> taken() const { return std::span(taken_).first(takes_); }
 
   UpdateSpec spec_;
   std::vector<int> scales_;

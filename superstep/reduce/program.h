@@ -115,12 +115,12 @@ class Program {
   /// The first round (`last` is null), the round after `last`, or none: the job is done. Decides
   /// from the state alone; may leave notes in apply(), never here.
   [[nodiscard]] virtual std::optional<Round> next(const Round* last, const State& state) const = 0;
-  /// The most units that any round worth the time has. A worker with more threads than this computes
-  /// each unit on several of them.
+  /// The most units that any round worth the time has. A worker with more threads than this
+  /// computes each unit on several of them.
   [[nodiscard]] virtual int64_t most_units() const { return std::numeric_limits<int64_t>::max(); }
   /// Hosts that hold the bytes of each unit of a round, by unit; empty where nothing is known. A
-  /// hint for whoever hands out units, asked once a round at the coordinator alone: it is no part of
-  /// the round, and no result, digest or identity may depend on it.
+  /// hint for whoever hands out units, asked once a round at the coordinator alone: it is no part
+  /// of the round, and no result, digest or identity may depend on it.
   [[nodiscard]] virtual std::vector<std::vector<std::string>> hosts(const Round& /*round*/) const {
     return {};
   }

@@ -461,9 +461,8 @@ bool Schedule::is_ill(const std::string& host) const {
     const auto found = deaths_.find(name);
     return found != deaths_.end() && found->second.size() >= kDeathsToAvoid;
   };
-  return dead(host) && std::ranges::any_of(workers_, [&](const auto& w) {
-           return !dead(w.second.host);
-         });
+  return dead(host) &&
+         std::ranges::any_of(workers_, [&](const auto& w) { return !dead(w.second.host); });
 }
 
 bool Schedule::is_free(const Worker& worker) const {

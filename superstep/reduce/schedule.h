@@ -57,23 +57,24 @@ using Seconds = double;    ///< Monotonic, the caller's.
 inline constexpr Seconds kNever = std::numeric_limits<double>::infinity();
 
 struct ScheduleOptions {
-  int64_t attempt = 1;     ///< Higher than that of any coordinator of this job before.
-  int64_t round = 0;       ///< The superstep that the first begin() starts; only keys audits.
-  double audit = 0;        ///< Share of units leased twice on purpose and compared, 0 to 1.
-  Seconds silence = 30;    ///< A lane without a new beat for so long may get a backup.
-  double slow_factor = 3;  ///< So may a unit that takes this many times the round's median ...
-  Seconds slow_least = 1;  ///< ... and at least so long.
-  Seconds dead = 120;      ///< A worker silent for so long is expelled, a lease given up.
-  Seconds late = 10;       ///< Ticks further apart than this renew all leases and expire none.
-  Seconds near_wait = 3;   ///< A lane leaves a unit to a host that holds its bytes for so long.
-  int expected = 0;        ///< Workers that are to come; 0: unknown, and none is waited for.
-  Seconds expected_wait = 9;   ///< It leaves one to such a worker for so long after the first came.
+  int64_t attempt = 1;        ///< Higher than that of any coordinator of this job before.
+  int64_t round = 0;          ///< The superstep that the first begin() starts; only keys audits.
+  double audit = 0;           ///< Share of units leased twice on purpose and compared, 0 to 1.
+  Seconds silence = 30;       ///< A lane without a new beat for so long may get a backup.
+  double slow_factor = 3;     ///< So may a unit that takes this many times the round's median ...
+  Seconds slow_least = 1;     ///< ... and at least so long.
+  Seconds dead = 120;         ///< A worker silent for so long is expelled, a lease given up.
+  Seconds late = 10;          ///< Ticks further apart than this renew all leases and expire none.
+  Seconds near_wait = 3;      ///< A lane leaves a unit to a host that holds its bytes for so long.
+  int expected = 0;           ///< Workers that are to come; 0: unknown, and none is waited for.
+  Seconds expected_wait = 9;  ///< It leaves one to such a worker for so long after the first came.
 };
 
 // Events.
 
-/// A worker that can run `lanes` units at once. An empty host counts as a host of its own. A process
-/// (0: unknown) that joins again has lost its connection alone: it did not die over its units.
+/// A worker that can run `lanes` units at once. An empty host counts as a host of its own. A
+/// process (0: unknown) that joins again has lost its connection alone: it did not die over its
+/// units.
 struct Joined {
   WorkerId worker = 0;
   int lanes = 1;
@@ -227,11 +228,11 @@ class Schedule {
     std::vector<LeaseId> running;
     LeaseId claim = 0;
     bool counted = false;
-    bool audit_open = false;          // a second result is wanted and has not come
-    std::optional<Digest> digest;     // of the first result that was noticed
-    WorkerId first_worker = 0;        // who noticed it
-    std::vector<Death> deaths;        // of workers that computed it
-    std::vector<std::string> hosts;   // that hold its bytes
+    bool audit_open = false;         // a second result is wanted and has not come
+    std::optional<Digest> digest;    // of the first result that was noticed
+    WorkerId first_worker = 0;       // who noticed it
+    std::vector<Death> deaths;       // of workers that computed it
+    std::vector<std::string> hosts;  // that hold its bytes
   };
   using Actions = std::vector<Action>;
 
@@ -286,8 +287,8 @@ class Schedule {
   std::map<std::string, std::vector<int64_t>> deaths_;
   std::optional<Seconds> has_workers_;   // since when the round has had any
   std::optional<Seconds> first_worker_;  // when it came
-  std::set<int> audits_waiting_;               // audited units that have had one lease only
-  std::vector<Seconds> durations_;             // of the units that finished in this round
+  std::set<int> audits_waiting_;         // audited units that have had one lease only
+  std::vector<Seconds> durations_;       // of the units that finished in this round
   std::optional<Seconds> last_tick_;
   int64_t round_, leases_made_ = 0;
   int counted_ = 0, audits_open_ = 0;

@@ -468,8 +468,8 @@ std::map<int, WorkerId> by_unit(const std::vector<Grant>& grants) {
 TEST(Schedule, GivesAFreeLaneTheFirstUnitOfItsHost) {
   Job job = two_hosts();
   // "b": without its domain; unit 2 is on both.
-  const auto first = all<Grant>(
-      job.schedule.begin(4, 0, Hosts{{"b"}, {"b.example"}, {"c", "b.example", "a.example"}, {"a.example"}}));
+  const auto first = all<Grant>(job.schedule.begin(
+      4, 0, Hosts{{"b"}, {"b.example"}, {"c", "b.example", "a.example"}, {"a.example"}}));
   EXPECT_EQ(by_unit(first), (std::map<int, WorkerId>{{0, 2}, {2, 1}}));
   EXPECT_EQ(only<Grant>(job.finish(first[0])).unit, 3);  // worker 1
   EXPECT_EQ(only<Grant>(job.finish(first[1])).unit, 1);
@@ -477,7 +477,8 @@ TEST(Schedule, GivesAFreeLaneTheFirstUnitOfItsHost) {
 
 TEST(Schedule, LeavesAUnitToAWorkerOfItsHostForAWhile) {
   Job job = two_hosts({.near_wait = 3});
-  const auto first = all<Grant>(job.schedule.begin(3, 0, Hosts{{"a.example"}, {"b.example"}, {"b.example"}}));
+  const auto first =
+      all<Grant>(job.schedule.begin(3, 0, Hosts{{"a.example"}, {"b.example"}, {"b.example"}}));
   ASSERT_EQ(by_unit(first), (std::map<int, WorkerId>{{0, 1}, {1, 2}}));
   EXPECT_FALSE(has<Grant>(job.finish(first[0])));  // unit 2 is left to worker 2, which is busy
   EXPECT_FALSE(has<Grant>(job.tick_at(2.9)));
@@ -529,7 +530,8 @@ TEST(Schedule, AUnitGoesBackToWhoHadItUnlessItsBytesLieElsewhere) {
 
 TEST(Schedule, ANearUnitOfALostWorkerGoesElsewhere) {
   Job job = two_hosts();
-  const auto first = all<Grant>(job.schedule.begin(3, 0, Hosts{{"a.example"}, {"b.example"}, {"b.example"}}));
+  const auto first =
+      all<Grant>(job.schedule.begin(3, 0, Hosts{{"a.example"}, {"b.example"}, {"b.example"}}));
   (void)job.finish(first[0]);
   const Grant again = only<Grant>(job.on(Lost{2}));  // nobody is near to it now
   EXPECT_EQ(again.worker, 1);

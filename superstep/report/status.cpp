@@ -98,9 +98,8 @@ void read(const Json& json, std::map<std::string, double>& values) {
 void read(const Json& json, auto& value) { json.get_to(value); }
 
 void write_fields(Json& json, const auto& whole) {
-  fields(whole, [&](const char* name, const auto& value, bool = false) {
-    write(json[name], value);
-  });
+  fields(whole,
+         [&](const char* name, const auto& value, bool = false) { write(json[name], value); });
 }
 void read_fields(const Json& json, auto& whole) {
   fields(whole, [&](const char* name, auto& value, bool later = false) {

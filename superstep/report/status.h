@@ -24,12 +24,12 @@ struct WorkerStatus {
   int64_t worker = 0;  ///< Its number; one that joins again has a new one.
   std::string host{};
   int64_t threads = 1;
-  bool here = true;                 ///< False: lost.
-  std::vector<int64_t> replicas{};  ///< That it holds: computes, or is about to hand in.
-  int64_t units = 0;                ///< Its results that counted.
-  double compute_seconds = 0;       ///< Summed over its threads.
+  bool here = true;                           ///< False: lost.
+  std::vector<int64_t> replicas{};            ///< That it holds: computes, or is about to hand in.
+  int64_t units = 0;                          ///< Its results that counted.
+  double compute_seconds = 0;                 ///< Summed over its threads.
   int64_t read_here = 0, read_elsewhere = 0;  ///< Bytes from HDFS, from its own host or not.
-  double heard = 0;                 ///< When it said something last, in Unix time.
+  double heard = 0;                           ///< When it said something last, in Unix time.
   std::vector<int64_t> busy{};  ///< Percent of its threads, a bin each; -1: not there (timeline.h).
 };
 
@@ -63,7 +63,7 @@ struct Status {
   double seconds = 0;                            ///< In supersteps, on the wall.
   double compute_seconds = 0, wait_seconds = 0;  ///< Summed over threads; moving counts as waiting.
   double transfer_seconds = 0;  ///< Of transfers over a network, summed; several run at once.
-  int64_t bytes_in = 0, bytes_out = 0;         ///< Seen from the coordinator; 0 in one process.
+  int64_t bytes_in = 0, bytes_out = 0;  ///< Seen from the coordinator; 0 in one process.
   int64_t read_here = 0,
           read_elsewhere = 0;  ///< Bytes that workers have had from HDFS, from their hosts or not.
   std::optional<double> phase_seconds_left{};  ///< At most, where it may stop early.

@@ -44,9 +44,7 @@ struct BasicMatrix {
   BasicMatrix(T* d, int64_t r, int64_t c) : data(d), rows(r), cols(c), stride(c) {}
   BasicMatrix(T* d, int64_t r, int64_t c, int64_t s) : data(d), rows(r), cols(c), stride(s) {}
   /// A view that may write is also one that may only read.
-  operator BasicMatrix<const T>() const
-    requires(!std::is_const_v<T>)
-  {
+  operator BasicMatrix<const T>() const requires(!std::is_const_v<T>) {
     return {data, rows, cols, stride};
   }
   [[nodiscard]] std::span<T> row(int64_t r) const {

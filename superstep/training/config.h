@@ -97,7 +97,7 @@ struct FinetuneConfig : PhaseConfig {
 /// [numerics]: how numbers are computed, where that shows in a result.
 struct NumericsConfig {
   std::string sparse = "auto";  ///< Or "on", "off".
-  std::string isa = "auto";  ///< Or a name of kernels/isa.h.
+  std::string isa = "auto";     ///< Or a name of kernels/isa.h.
 
   void declare(config::Section& section);
   /// Makes `isa` that of this process, before its first product. A ConfigError where the processor

@@ -28,9 +28,9 @@ struct Evaluation {
   double brier = 0;  ///< Sum of (score - positive)^2.
 
   // Numbers, in the units of the data.
-  double squared = 0, absolute = 0;             ///< Sums of e^2 and |e|, e = predicted - target.
-  double target = 0, target_squared = 0;        ///< Sums of t and t^2, less an offset: see below.
-  double target_offset = 0;                     ///< Subtracted from t above; the training mean.
+  double squared = 0, absolute = 0;       ///< Sums of e^2 and |e|, e = predicted - target.
+  double target = 0, target_squared = 0;  ///< Sums of t and t^2, less an offset: see below.
+  double target_offset = 0;               ///< Subtracted from t above; the training mean.
 
   // Reconstructions.
   double reconstruction = 0;  ///< Sum of |v - reconstruction of v|^2.

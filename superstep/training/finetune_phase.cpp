@@ -20,8 +20,7 @@ double per_row(double sum, int64_t rows) {
 
 }  // namespace
 
-FinetunePhase::FinetunePhase(Options options)
-    : Phase(options.setup), options_(std::move(options)) {
+FinetunePhase::FinetunePhase(Options options) : Phase(options.setup), options_(std::move(options)) {
   const models::Network& network = *options_.network;
   if (!options_.class_weights.empty())
     weighted_ = std::make_unique<layers::SoftmaxCrossEntropy>(options_.class_weights);
@@ -44,7 +43,8 @@ std::optional<Round> FinetunePhase::next(const Round& last, const Notes& notes) 
   }
   const int64_t epochs = last.epoch + 1;
   const int64_t patience = options_.config.patience;
-  const bool hopeless = last.args == kValid && patience > 0 && epochs - notes.best_epoch >= patience;
+  const bool hopeless =
+      last.args == kValid && patience > 0 && epochs - notes.best_epoch >= patience;
   if (epochs == config().epochs || hopeless) return std::nullopt;
   return train_round(epochs, 0);
 }
@@ -56,8 +56,8 @@ Outcome FinetunePhase::compute(const Task& task, Scratch& scratch) const {
                           rows.subspan(static_cast<size_t>(task.unit.begin),
                                        static_cast<size_t>(task.unit.end - task.unit.begin)),
                           scratch.batch);
-  const Tally tally = evaluate(*options_.network, *options_.loss, task.shared, scratch.batch,
-                               scratch.learner);
+  const Tally tally =
+      evaluate(*options_.network, *options_.loss, task.shared, scratch.batch, scratch.learner);
   return {.update = {}, .weight = tally.rows, .blob = to_bytes(tally), .private_state = {}};
 }
 
@@ -95,8 +95,7 @@ Report FinetunePhase::apply(const Round& round, State& state, const reduce::Exac
     if (round.args == kValid) {
       measure_tally(tally, "valid_");
       keep_if_best(tally, round.epoch, notes, state);
-      if (options_.config.keep_best)
-        measure("best_epoch", static_cast<double>(notes.best_epoch));
+      if (options_.config.keep_best) measure("best_epoch", static_cast<double>(notes.best_epoch));
     }
     notes.epoch = {};
     notes.epochs = round.epoch + 1;

@@ -17,8 +17,8 @@ class FinetunePhase : public Phase {
     Setup setup;
     FinetuneConfig config;
     const models::Network* network = nullptr;
-    const layers::Loss* loss = nullptr;    ///< What is reported, and chosen by.
-    std::vector<float> class_weights{};    ///< Of the loss that is descended; empty: all 1.
+    const layers::Loss* loss = nullptr;  ///< What is reported, and chosen by.
+    std::vector<float> class_weights{};  ///< Of the loss that is descended; empty: all 1.
     std::shared_ptr<const Source> valid;
     std::span<const int64_t> valid_rows;
   };
@@ -28,8 +28,7 @@ class FinetunePhase : public Phase {
                                                   const Notes& notes) const override;
   [[nodiscard]] reduce::Outcome compute(const reduce::Task& task, Scratch& scratch) const override;
   reduce::Report apply(const reduce::Round& round, reduce::State& state,
-                       const reduce::ExactSum& sum,
-                       const std::vector<Bytes>& blobs) const override;
+                       const reduce::ExactSum& sum, const std::vector<Bytes>& blobs) const override;
 
  protected:
   void read(std::span<const int64_t> rows, Replica& replica) const override;

@@ -57,8 +57,7 @@ std::optional<Round> FitProgram::next(const Round* last, const State& state) con
   const bool numbers = target(index).task == data::Task::kRegress;
   const auto scale = data::Scaling::resolve(options_.scale, data_->schema());
   if (!numbers && !data::Scaling::needs_statistics(scale, data_->schema())) return std::nullopt;
-  Round round{
-      .phase = "statistics", .epoch = 0, .superstep = 1, .args = index_bytes, .units = {}};
+  Round round{.phase = "statistics", .epoch = 0, .superstep = 1, .args = index_bytes, .units = {}};
   // A unit is of one split, so that who has read the split, or is near to it, can have all of them.
   const auto splits = static_cast<int64_t>(index.first_row.size());
   for (int64_t split = 0; split < splits; ++split) {
@@ -81,8 +80,7 @@ std::vector<std::vector<std::string>> FitProgram::hosts(const Round& round) cons
   std::map<int, std::vector<std::string>> of_split;  // each is asked for once
   std::vector<std::vector<std::string>> hosts;
   for (const reduce::WorkUnit& unit : round.units) {
-    const int split =
-        index ? index->find(unit.begin).split : static_cast<int>(unit.begin);
+    const int split = index ? index->find(unit.begin).split : static_cast<int>(unit.begin);
     if (!of_split.contains(split)) of_split[split] = data_->hosts(split);
     hosts.push_back(of_split[split]);
   }

@@ -1,7 +1,8 @@
 // The phase `fit` as a Program: what must be known of the data before anything can be learned.
 //
 //   index       a unit is a split: rows are counted, labels too, every record is checked
-//   statistics  a unit is a range of row numbers of one split: sums over the training rows of every column;
+//   statistics  a unit is a range of row numbers of one split: sums over the training rows of every
+//   column;
 //               left out where the scaling needs none
 //
 // The result depends on the rows alone, not on how files were cut or who read them.
@@ -22,7 +23,7 @@ struct FitOptions {
   std::string task = "infer";   ///< As data::infer_target takes it.
   std::string scale = "infer";  ///< As data::Scaling::fit takes it.
   double threshold = 0.5;
-  data::Statistics more = {};  ///< Of other rows that the scaling is fitted to as well.
+  data::Statistics more = {};             ///< Of other rows that the scaling is fitted to as well.
   std::function<bool(int64_t)> training;  ///< Whether a row number is one to learn from.
 };
 

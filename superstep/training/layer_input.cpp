@@ -52,8 +52,8 @@ struct LayerInput::Kept {
     {
       const std::scoped_lock lock(mutex);
       auto& block = blocks[static_cast<size_t>(number / kBlockRows)];
-      if (!block) block = std::make_unique_for_overwrite<float[]>(
-                      static_cast<size_t>(kBlockRows * columns));
+      if (!block)
+        block = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(kBlockRows * columns));
     }
     std::ranges::copy(values, row(number).begin());
     place.store(kThere, std::memory_order_release);
@@ -61,8 +61,7 @@ struct LayerInput::Kept {
 };
 
 LayerInput::LayerInput(const models::Network& network, int layer,
-                       std::shared_ptr<const Source> source, int64_t budget, bool labels,
-                       Form form)
+                       std::shared_ptr<const Source> source, int64_t budget, bool labels, Form form)
     : network_(network),
       layer_(layer),
       source_(std::move(source)),

@@ -97,16 +97,16 @@ void NetworkProgram::add_pretraining() {
     }
     if (PretrainPhase::is_centred(config, layer))
       setup.hidden_offset = PretrainPhase::hidden_offset(k);
-    phases_.push_back(std::make_unique<PretrainPhase>(
-        PretrainPhase::Options{.setup = std::move(setup),
-                               .config = config,
-                               .network = job_.network,
-                               .layer = k,
-                               .started = is_started(k),
-                               .columns = job_.columns,
-                               .valid = job_.valid,
-                               .valid_rows = job_.valid_rows,
-                               .cache_bytes = job_.cache_bytes}));
+    phases_.push_back(
+        std::make_unique<PretrainPhase>(PretrainPhase::Options{.setup = std::move(setup),
+                                                               .config = config,
+                                                               .network = job_.network,
+                                                               .layer = k,
+                                                               .started = is_started(k),
+                                                               .columns = job_.columns,
+                                                               .valid = job_.valid,
+                                                               .valid_rows = job_.valid_rows,
+                                                               .cache_bytes = job_.cache_bytes}));
   }
 }
 
@@ -128,14 +128,14 @@ void NetworkProgram::add_finetuning() {
                                     own.max_norm.value_or(config.max_norm)));
     }
   }
-  phases_.push_back(std::make_unique<FinetunePhase>(
-      FinetunePhase::Options{.setup = std::move(setup),
-                             .config = config,
-                             .network = job_.network,
-                             .loss = job_.loss,
-                             .class_weights = job_.class_weights,
-                             .valid = job_.valid,
-                             .valid_rows = job_.valid_rows}));
+  phases_.push_back(
+      std::make_unique<FinetunePhase>(FinetunePhase::Options{.setup = std::move(setup),
+                                                             .config = config,
+                                                             .network = job_.network,
+                                                             .loss = job_.loss,
+                                                             .class_weights = job_.class_weights,
+                                                             .valid = job_.valid,
+                                                             .valid_rows = job_.valid_rows}));
 }
 
 void NetworkProgram::lay_out() {

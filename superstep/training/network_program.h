@@ -32,8 +32,8 @@ struct NetworkJob {
   /// Rows to pretrain on; null: train. Labels are read of the rows to train on alone.
   std::shared_ptr<const Source> pretrain_source{};
   std::vector<int64_t> pretrain_rows{};
-  const ParamSet* start = nullptr;  ///< Tensors to begin with, by name and shape; null: none.
-  std::vector<std::string> columns{};    ///< Names of the features, for messages.
+  const ParamSet* start = nullptr;     ///< Tensors to begin with, by name and shape; null: none.
+  std::vector<std::string> columns{};  ///< Names of the features, for messages.
   std::vector<float> class_weights{};
   PretrainConfig pretrain;
   FinetuneConfig finetune;

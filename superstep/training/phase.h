@@ -1,7 +1,7 @@
 // A phase of a network's training: which rounds it has, what their units compute and how the sums
-// move the state. NetworkProgram runs phases one after another; the two kinds are pretraining of one
-// machine (pretrain_phase.h) and finetuning of the whole net (finetune_phase.h). What both have in
-// common is here: replicas that take minibatches for `local_steps` and are averaged.
+// move the state. NetworkProgram runs phases one after another; the two kinds are pretraining of
+// one machine (pretrain_phase.h) and finetuning of the whole net (finetune_phase.h). What both have
+// in common is here: replicas that take minibatches for `local_steps` and are averaged.
 #pragma once
 
 #include <limits>
@@ -36,8 +36,8 @@ struct Notes {
   }
 };
 
-/// Where things lie in State::shared: the network's own tensors first, then the optimizer's state of
-/// each ("velocity.layer.0.weight"), a set of the network's layout a prefix, then the offsets of
+/// Where things lie in State::shared: the network's own tensors first, then the optimizer's state
+/// of each ("velocity.layer.0.weight"), a set of the network's layout a prefix, then the offsets of
 /// centred machines ("offset.layer.0.visible", "offset.layer.0.hidden").
 struct SharedTensors {
   std::shared_ptr<const ParamLayout> network, all;
@@ -72,13 +72,13 @@ class Phase {
   /// What a phase trains on and by.
   struct Setup {
     std::string name;
-    PhaseConfig config;                      ///< Whole: batch and learning rate are set.
-    std::vector<int> used;                   ///< Tensors of the network that a minibatch reads.
-    std::vector<optim::TensorRule> rules;    ///< Those that it moves.
-    std::string hidden_offset;               ///< Moved beside them: its full name, or empty.
+    PhaseConfig config;                    ///< Whole: batch and learning rate are set.
+    std::vector<int> used;                 ///< Tensors of the network that a minibatch reads.
+    std::vector<optim::TensorRule> rules;  ///< Those that it moves.
+    std::string hidden_offset;             ///< Moved beside them: its full name, or empty.
     std::shared_ptr<const Source> source;
-    Form form = Form::kDense;                ///< Of the rows that the lowest layer gets.
-    std::span<const int64_t> rows;           ///< Ascending.
+    Form form = Form::kDense;       ///< Of the rows that the lowest layer gets.
+    std::span<const int64_t> rows;  ///< Ascending.
     int64_t replicas = 1, local_steps = 1;
     uint64_t seed = 1;
   };

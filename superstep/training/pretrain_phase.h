@@ -21,7 +21,7 @@ class PretrainPhase : public Phase {
     PretrainConfig config;
     const models::Network* network = nullptr;
     int layer = 0;
-    bool started = false;  ///< The machine comes from another model: its biases stay.
+    bool started = false;              ///< The machine comes from another model: its biases stay.
     std::vector<std::string> columns;  ///< Names for messages; empty: numbers.
     std::shared_ptr<const Source> valid;
     std::span<const int64_t> valid_rows;
@@ -35,8 +35,7 @@ class PretrainPhase : public Phase {
                                                   const Notes& notes) const override;
   [[nodiscard]] reduce::Outcome compute(const reduce::Task& task, Scratch& scratch) const override;
   reduce::Report apply(const reduce::Round& round, reduce::State& state,
-                       const reduce::ExactSum& sum,
-                       const std::vector<Bytes>& blobs) const override;
+                       const reduce::ExactSum& sum, const std::vector<Bytes>& blobs) const override;
 
   void rest() const override { input_->forget(); }
 
@@ -68,7 +67,7 @@ class PretrainPhase : public Phase {
 
   Options options_;
   int first_;
-  std::unique_ptr<layers::Rbm> rbm_;                // tied; null where the label is on top
+  std::unique_ptr<layers::Rbm> rbm_;  // tied; null where the label is on top
   const layers::LabelRbm* label_rbm_ = nullptr;
   std::unique_ptr<ContrastiveDivergence> divergence_;
   std::unique_ptr<LabelDivergence> label_divergence_;

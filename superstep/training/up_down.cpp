@@ -11,11 +11,12 @@ using layers::LabelRbm;
 using layers::Rbm;
 
 // Hinton, Osindero and Teh 2006, appendix B. Machines 0 to K-1 lie below the label machine. s[k] is
-// the state below machine k as seen (wake) or dreamt (sleep): s[0] the features, s[K] what the label
-// machine sees.
+// the state below machine k as seen (wake) or dreamt (sleep): s[0] the features, s[K] what the
+// label machine sees.
 //   wake    s[k+1] ~ recognition of s[k];        generative weights of k learn to give s[k] from it
 //   top     k steps of Gibbs sampling from (s[K], label); its weights learn by the difference
-//   sleep   s[k] ~ generation from s[k+1];       recognition weights of k learn to give s[k+1] from it
+//   sleep   s[k] ~ generation from s[k+1];       recognition weights of k learn to give s[k+1] from
+//   it
 // The bias of a hidden unit has two: the machine's own for recognition, and the visible bias of the
 // machine above for generation.
 Tally UpDown::gradient(const ParamSet& params, const Minibatch& minibatch, GradSink& sink,
@@ -51,11 +52,10 @@ Tally UpDown::gradient(const ParamSet& params, const Minibatch& minibatch, GradS
   else
     kernels::copy(x.dense(), state(0).head(n));
   for (int k = 0; k < machines; ++k)
-    machine(k).hidden_mean_and_sample(params, network_.first(k),
-                                      k == 0 ? x : Features(state(k).head(n)),
-                                      minibatch.key.fold("wake").fold(static_cast<uint64_t>(k)),
-                                      rows, prediction(k + 1).head(n), state(k + 1).head(n),
-                                      context);
+    machine(k).hidden_mean_and_sample(
+        params, network_.first(k), k == 0 ? x : Features(state(k).head(n)),
+        minibatch.key.fold("wake").fold(static_cast<uint64_t>(k)), rows, prediction(k + 1).head(n),
+        state(k + 1).head(n), context);
 
   // Top: Gibbs sampling from what was seen.
   const int64_t hidden = top.options().hidden, classes = top.options().classes;

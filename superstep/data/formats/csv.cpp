@@ -252,11 +252,10 @@ Records parse_csv(io::ByteStream& in, const std::string& file, const CsvPlan& pl
     if (!skip_bad) {
       const bool text = reason.ends_with("wanted a number");
       throw DataError("{}:{}: {}{}", file, reader.line(), reason,
-                      text
-                          ? "; if it is what is to be learned, name it (--label, or data.label); "
-                            "data.drop leaves columns out (--set data.drop=COLUMN), "
-                            "data.on_bad_record = \"skip\" such records"
-                          : "");
+                      text ? "; if it is what is to be learned, name it (--label, or data.label); "
+                             "data.drop leaves columns out (--set data.drop=COLUMN), "
+                             "data.on_bad_record = \"skip\" such records"
+                           : "");
     }
     ++records.bad_count;
     if (records.bad_count <= kMaxBadRecordsKept)

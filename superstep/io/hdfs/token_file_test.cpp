@@ -47,8 +47,8 @@ TEST_F(ChangingTokenFile, IsReadAgainWhenItHasChanged) {
   const auto lay = [&](const std::string& bytes, int seconds) {
     put("tokens", bytes);
     // Moments of change that differ, however coarse the file system's clock is.
-    std::filesystem::last_write_time(path, std::filesystem::file_time_type{} +
-                                               std::chrono::seconds(seconds));
+    std::filesystem::last_write_time(
+        path, std::filesystem::file_time_type{} + std::chrono::seconds(seconds));
   };
   const std::string first = "HDTS\0\1"s + text("a") + token("HDFS_DELEGATION_TOKEN");
   std::string second = first;

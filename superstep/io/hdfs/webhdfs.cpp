@@ -328,7 +328,8 @@ void WebHdfs::read(const std::string& path, int64_t offset, std::span<char> out)
       reply = send(piece);
     }
     // A gateway redirects to itself, or not at all.
-    count_bytes_read(location.empty() ? "" : host_of_url(location), static_cast<int64_t>(reply.got));
+    count_bytes_read(location.empty() ? "" : host_of_url(location),
+                     static_cast<int64_t>(reply.got));
     have += reply.got;
     if (reply.got > 0) patience.renew(path);
     if (have == out.size()) return;
@@ -442,8 +443,8 @@ void WebHdfs::write(const std::string& path, std::string_view bytes) {
   static std::atomic<int> count{0};
   const size_t slash = path.find_last_of('/');
   const std::string temporary =
-      fmt::format("{}/.{}.tmp-{}-{}-{}", path.substr(0, slash), path.substr(slash + 1), machine_name(),
-                  ::getpid(), count++);
+      fmt::format("{}/.{}.tmp-{}-{}-{}", path.substr(0, slash), path.substr(slash + 1),
+                  machine_name(), ::getpid(), count++);
   try {
     create(temporary, bytes, /*overwrite=*/true);
     rename(temporary, path);

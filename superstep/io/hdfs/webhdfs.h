@@ -8,8 +8,8 @@
 // that is dead or dies in mid-read (another one is asked for, from the byte on that is missing).
 // Files are written whole under another name and renamed, since an uploader that is killed leaves a
 // file that looks complete. Reads are pieces of 32 MiB, straight from the DataNodes, and one thread
-// reads the next piece ahead, once more than a file's beginning is wanted. Limits: a stream holds two pieces; no Kerberos code of ours (SPNEGO
-// is curl's).
+// reads the next piece ahead, once more than a file's beginning is wanted. Limits: a stream holds
+// two pieces; no Kerberos code of ours (SPNEGO is curl's).
 #pragma once
 
 #include <atomic>

@@ -320,7 +320,8 @@ TEST(WebHdfs, WhoLooksAtTheBeginningFetchesNoMoreAndPiecesEndWhereBlocksDo) {
     return has(target, "op=OPEN") ? FakeReply{.content = part_of(content, target)}
                                   : file_status(static_cast<int64_t>(content.size()));
   });
-  WebHdfs files("hdfs://c", {.bases = {server.base()}, .kerberos = false}, {.token = "", .user = "ann"},
+  WebHdfs files("hdfs://c", {.bases = {server.base()}, .kerberos = false},
+                {.token = "", .user = "ann"},
                 {.patience = 2s, .silence = 5s, .piece = size_t{1} << 17});
   const auto parts = [&] {
     std::vector<std::pair<int64_t, int64_t>> found;

@@ -18,8 +18,9 @@ namespace superstep::kernels::cpu {
 namespace {
 
 // While it lives, the OpenMP runtime gives this thread teams of one; afterwards as before. The team
-// of a lane is ours (base/team.h), and oneDNN's blocking asks for the size of OpenMP's. The runtime is the one that
-// oneDNN brought into the process, so it is asked for by name: a oneDNN without OpenMP has none.
+// of a lane is ours (base/team.h), and oneDNN's blocking asks for the size of OpenMP's. The runtime
+// is the one that oneDNN brought into the process, so it is asked for by name: a oneDNN without
+// OpenMP has none.
 class OneOpenMpThread {
  public:
   OneOpenMpThread() : saved_(kGet != nullptr && kSet != nullptr ? kGet() : 0) {
