@@ -59,7 +59,7 @@ class MnistOnYarn(YarnTest):
         process, name = self.start_on_yarn("--set", f"data.dir=hdfs://{hdfs.folder}/mnist", "--set", "engine.memory=900",
                                            *epochs, job=JOB)
         self.wait_for_steps(20, process)
-        self.wait_for_three_workers(name, process)
+        self.wait_for_workers(name, 3, process)
         process.wait(HOURS * 3600)
         code, _, messages = self.finish(process)
         self.assertEqual(code, 0, messages)

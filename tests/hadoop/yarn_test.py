@@ -1,6 +1,7 @@
 """The YARN application against the real daemons of tools/hadoop: the same bytes as on one thread, whatever is
 killed, and no process left. One cluster serves all tests; one that runs already is used, and left running."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -180,10 +181,24 @@ class YarnTest(CommandTest):
     def wait_for_steps(self, count, process):
         self.wait_for(lambda: len(metrics_lines(self.run_folder)) > count, f"superstep {count}", process)
 
-    def wait_for_three_workers(self, name, process):
-        """The processes of an application, beside its master and coordinator."""
-        return self.wait_for(
-            lambda: list(map(len, (found := processes(name)).values())) == [1, 1, 3] and found, "three workers", process)
+    @contextlib.contextmanager
+    def held(self, name):
+        """The workers that are there do not go on, and so no superstep ends meanwhile, nor the job."""
+        workers = processes(name)["worker"]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def wait_for_workers(self, name, count, process):
+        """All processes of an application once it has so many workers: a node that must fetch the package first is late."""
+        with self.held(name):
+            return self.wait_for(lambda: len((found := processes(name))["worker"]) == count and found,
+                                 f"{count} workers", process)
 
     def assert_succeeded(self, process, name, *arguments):
         code, _, messages = self.finish(process)
@@ -201,21 +216,22 @@ class YarnTest(CommandTest):
 
 class Yarn(YarnTest):
     def test_three_containers_give_the_same_bytes_and_tell_how_it_goes(self):
-        long = ("--set", "finetune.epochs=1500")  # a node that must fetch the package first comes later
-        process, name = self.start_on_yarn("--set", "engine.tags=[\"Digits\"]", "--set", "engine.priority=0", *long)
+        process, name = self.start_on_yarn("--set", "engine.tags=[\"Digits\"]", "--set", "engine.priority=0")
         self.wait_for_steps(20, process)
-        found = self.wait_for_three_workers(name, process)
+        found = self.wait_for_workers(name, 3, process)
+        self.assertEqual(list(map(len, found.values())), [1, 1, 3])
         # The secret is in no argument, where every user of a node could read it.
         for pid in sum(found.values(), []):
             self.assertNotIn("7b22736563726574", " ".join(arguments_of(pid)))
-        page = self.wait_for(lambda: "pretrain" in (text := get(f"{self.manager}/proxy/{name}/")) and text, "the page", process)
-        self.assertIn("<svg", page)
-        self.assertEqual(json.loads(get(f"{self.manager}/proxy/{name}/status.json"))["state"], "running")
+        with self.held(name):
+            page = self.wait_for(lambda: "pretrain" in (text := get(f"{self.manager}/proxy/{name}/")) and text, "the page", process)
+            self.assertIn("<svg", page)
+            self.assertEqual(json.loads(get(f"{self.manager}/proxy/{name}/status.json"))["state"], "running")
         first = self.application(name)["progress"]
         self.wait_for(lambda: self.application(name)["progress"] > first, "progress", process)
         self.assertIn("digits", self.application(name)["applicationTags"])
         # Who does not come through the proxy sees nothing. (From 127.0.0.1 all come through it here.)
-        messages = self.assert_succeeded(process, name, *long)
+        messages = self.assert_succeeded(process, name)
         self.assertIn(f"{self.manager}/proxy/{name}/", messages)
         self.assertEqual(end_line(self.run_folder)["leases"]["released"], 0)
         logs = self.start_program("logs", name)
@@ -235,8 +251,7 @@ class Yarn(YarnTest):
     def test_a_killed_coordinator_goes_on(self):
         process, name = self.start_on_yarn()
         self.wait_for_steps(30, process)
-        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
-        workers = processes(name)["worker"]
+        workers = self.wait_for_workers(name, 3, process)["worker"]
         (coordinator,) = processes(name)["coordinator"]
         os.kill(coordinator, signal.SIGKILL)
         self.wait_for(lambda: processes(name)["coordinator"] not in ([], [coordinator]), "another", process)
@@ -247,8 +262,7 @@ class Yarn(YarnTest):
     def test_after_a_killed_application_master_the_workers_stay(self):
         process, name = self.start_on_yarn()
         self.wait_for_steps(30, process)
-        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
-        workers = processes(name)["worker"]
+        workers = self.wait_for_workers(name, 3, process)["worker"]
         (master,) = processes(name)["master"]
         os.kill(master, signal.SIGKILL)
         self.wait_for(lambda: processes(name)["master"] not in ([], [master]), "another attempt", process)
@@ -311,7 +325,7 @@ class Yarn(YarnTest):
         self.wait_for_steps(20, process)
         self.assertEqual(len(processes(name)["worker"]), 1)
         self.end_application(other)
-        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
+        self.wait_for_workers(name, 3, process)
         messages = self.assert_succeeded(process, name)
         self.assertIn("waits for a container in queue root.narrow", messages)
         self.assertRegex(self.application(name)["diagnostics"], r"Containers: 3 granted")
@@ -342,9 +356,9 @@ class YarnNightly(YarnTest):
         longer = ("--set", "finetune.epochs=1500")
         process, name = self.start_on_yarn(*longer)
         self.wait_for_steps(20, process)
-        self.wait_for(lambda: len(processes(name)["worker"]) == 3, "three workers", process)
-        masters = {node_of(pid) for pid in processes(name)["master"]}
-        nodes = [node_of(pid) for pid in processes(name)["worker"]]
+        found = self.wait_for_workers(name, 3, process)
+        masters = {node_of(pid) for pid in found["master"]}
+        nodes = [node_of(pid) for pid in found["worker"]]
         alone = [node for node in nodes if node not in masters]
         if not alone:
             self.skipTest("all workers are on the node of the application master")
@@ -434,17 +448,17 @@ class YarnNightly(YarnTest):
     def test_a_preempted_container_is_told_counted_and_replaced(self):
         # With its master (3072 MB) and two workers (2688) the job has all but 768 MB of the cluster. The other's queue has a
         # right to 30%, and its master wants 1408.
-        longer = ("--set", "finetune.epochs=4000")
-        process, name = self.start_on_yarn(*longer, "--set", "engine.memory=2688", workers=2)
+        process, name = self.start_on_yarn("--set", "engine.memory=2688", workers=2)
         self.wait_for_steps(20, process)
-        self.wait_for(lambda: len(processes(name)["worker"]) == 2, "two workers", process)
-        other = self.start_detached(self.job, "other", "--set", "finetune.epochs=1000000", "--set", "engine.queue=first", "--set",
-                                    "engine.memory=1024", "--workers", 1)
-        self.wait_for(lambda: "(preemption); another is asked for" in self.messages(process), "a preemption", process)
-        self.assertGreaterEqual(self.status(name)["containers"]["preempted"], 1)
-        self.end_application(other)
-        self.wait_for(lambda: len(processes(name)["worker"]) == 2, "two workers again", process)
-        messages = self.assert_succeeded(process, name, *longer)
+        self.wait_for_workers(name, 2, process)
+        with self.held(name):
+            other = self.start_detached(self.job, "other", "--set", "finetune.epochs=1000000", "--set", "engine.queue=first",
+                                        "--set", "engine.memory=1024", "--workers", 1)
+            self.wait_for(lambda: "(preemption); another is asked for" in self.messages(process), "a preemption", process)
+            self.assertGreaterEqual(self.status(name)["containers"]["preempted"], 1)
+            self.end_application(other)
+        self.wait_for_workers(name, 2, process)
+        messages = self.assert_succeeded(process, name)
         self.assertIn("the cluster took it back for another application (preemption); another is asked for", messages)
         self.assertRegex(self.application(name)["diagnostics"], r"Containers: [34] granted, [12] preempted")
 
