@@ -114,7 +114,8 @@ int coordinate_supervised() {
 }
 
 void add_worker_options(CLI::App& command, WorkerArguments& arguments) {
-  command.add_option("--coordinator", arguments.work.coordinator, "host:port to dial")->required();
+  command.add_option("--coordinator", arguments.work.coordinator,
+                     "host:port to dial; or give --coordinator-file alone");
   command.add_option("--coordinator-file", arguments.work.coordinator_file,
                      "A file that says where a later coordinator is, host:port: RUN/address, if "
                      "this machine sees the run's folder");

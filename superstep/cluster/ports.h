@@ -76,6 +76,9 @@ class CoordinatorPort {
   /// Adds the update of a lease that was answered with push(). It may keep the update's memory and
   /// leave some other in its place; what `update` holds afterwards means nothing.
   virtual void deliver(LeaseId lease, ParamSet& update, int64_t weight) = 0;
+  /// Whether deliver() waits for a network more than it computes: then a lane should not wait for
+  /// it.
+  [[nodiscard]] virtual bool delivers_slowly() const { return false; }
   /// The unit cannot be computed, here or anywhere: it is a pure function and it threw. Lease 0: a
   /// lane could not make its scratch.
   virtual void failed(LeaseId lease, std::exception_ptr error) = 0;

@@ -129,6 +129,10 @@ void Worker::lane(size_t number) {
     coordinator_->failed(0, std::current_exception());
     return;
   }
+  Hatch hatch;
+  const bool beside = coordinator_->delivers_slowly();
+  std::jthread deliverer;  // ends before the hatch does
+  if (beside) deliverer = std::jthread([&] { deliver_from(hatch); });
   for (;;) {
     Grant grant;
     {
@@ -139,11 +143,19 @@ void Worker::lane(size_t number) {
       grants_.pop_front();
       ++units_by_lane_[number];
     }
-    run(std::move(grant), *scratch);
+    std::optional<Finished> finished = run(std::move(grant), *scratch);
+    if (!finished) continue;
+    if (beside) {
+      hand_over(std::move(*finished), hatch, *scratch);
+    } else {
+      hand_in(*finished);
+      scratch->keep(std::move(finished->update));
+    }
   }
 }
 
-void Worker::run(Grant grant, reduce::LaneScratch& scratch) {
+// Computes a unit and says that it is ready; nothing where there is nothing to hand in.
+std::optional<Worker::Finished> Worker::run(Grant grant, reduce::LaneScratch& scratch) {
   const auto started = std::chrono::steady_clock::now();
   LaneProgress progress(*this, grant.lease);
   {
@@ -164,6 +176,7 @@ void Worker::run(Grant grant, reduce::LaneScratch& scratch) {
   } catch (...) {
     error = std::current_exception();
   }
+  const double seconds = seconds_since(started);
   const bool compares = grant.start->compares;
   grant.start.reset();  // the coordinator may now move the state without copying it
   bool cut_short = false;
@@ -173,29 +186,66 @@ void Worker::run(Grant grant, reduce::LaneScratch& scratch) {
     cut_short = progress.stopped();
     if (!cut_short) noticed_[grant.lease] = Answer::kNone;
   }
-  if (cut_short)
-    coordinator_->stopped(grant.lease);
-  else if (error)
-    coordinator_->failed(grant.lease, std::move(error));
-  else if (hand_in(progress, outcome, compares, seconds_since(started)))
-    coordinator_->deliver(grant.lease, outcome.update, outcome.weight);
-  scratch.keep(std::move(outcome.update));
-}
-
-// Says that the unit is ready, and waits to hear whether its update is wanted.
-bool Worker::hand_in(LaneProgress& progress, const reduce::Outcome& outcome, bool compares,
-                     double compute_seconds) {
-  const LeaseId lease = progress.lease();
-  coordinator_->notice({.lease = lease,
+  if (cut_short || error) {
+    if (cut_short)
+      coordinator_->stopped(grant.lease);
+    else
+      coordinator_->failed(grant.lease, std::move(error));
+    scratch.keep(std::move(outcome.update));
+    return std::nullopt;
+  }
+  coordinator_->notice({.lease = grant.lease,
                         .digest = compares ? digest_of(outcome) : Digest{},
                         .weight = outcome.weight,
-                        .blob = outcome.blob,
-                        .private_state = outcome.private_state,
-                        .compute_seconds = compute_seconds,
+                        .blob = std::move(outcome.blob),
+                        .private_state = std::move(outcome.private_state),
+                        .compute_seconds = seconds,
                         .read = io::bytes_read()});
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return stopping_ || noticed_[lease] != Answer::kNone; });
-  return noticed_.extract(lease).mapped() == Answer::kPush;
+  return Finished{grant.lease, std::move(outcome.update), outcome.weight};
+}
+
+// Waits to hear whether the update is wanted, and delivers it.
+void Worker::hand_in(Finished& finished) {
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopping_ || noticed_[finished.lease] != Answer::kNone; });
+    if (noticed_.extract(finished.lease).mapped() != Answer::kPush) return;
+  }
+  coordinator_->deliver(finished.lease, finished.update, finished.weight);
+}
+
+// The lane's side: waits while the update before is still on its way.
+void Worker::hand_over(Finished finished, Hatch& hatch, reduce::LaneScratch& scratch) {
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopping_ || !hatch.finished; });
+    if (stopping_) return;
+    hatch.finished = std::move(finished);
+    if (!hatch.used.empty()) {
+      scratch.keep(std::move(hatch.used.back()));
+      hatch.used.pop_back();
+    }
+  }
+  changed_.notify_all();
+}
+
+void Worker::deliver_from(Hatch& hatch) {
+  for (;;) {
+    Finished* finished = nullptr;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stopping_ || hatch.finished; });
+      if (stopping_) return;
+      finished = &*hatch.finished;
+    }
+    hand_in(*finished);
+    {
+      const std::scoped_lock lock(mutex_);
+      hatch.used.push_back(std::move(finished->update));
+      hatch.finished.reset();
+    }
+    changed_.notify_all();
+  }
 }
 
 }  // namespace superstep::cluster

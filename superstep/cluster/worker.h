@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -40,13 +41,26 @@ class Worker : public WorkerPort {
     Bytes private_state;
     std::shared_ptr<const RoundStart> start;
   };
+  /// What is left of a unit once its notice is out.
+  struct Finished {
+    LeaseId lease;
+    ParamSet update;
+    int64_t weight;
+  };
+  /// Between a lane and the thread that delivers for it while it computes the next unit. Under
+  /// mutex_.
+  struct Hatch {
+    std::optional<Finished> finished;  // there until it is delivered: the lane is one unit ahead
+    std::vector<ParamSet> used;        // memory that comes back
+  };
   class LaneProgress;
 
   void lane(size_t number);
   [[nodiscard]] int team_of(size_t lane) const;
-  void run(Grant grant, reduce::LaneScratch& scratch);
-  bool hand_in(LaneProgress& progress, const reduce::Outcome& outcome, bool compares,
-               double compute_seconds);
+  std::optional<Finished> run(Grant grant, reduce::LaneScratch& scratch);
+  void hand_in(Finished& finished);
+  void hand_over(Finished finished, Hatch& hatch, reduce::LaneScratch& scratch);
+  void deliver_from(Hatch& hatch);
 
   const reduce::Program& program_;
   const int threads_;

@@ -54,12 +54,21 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options) {
 }
 
 void work(const WorkOptions& options) {
+  const std::string coordinator =
+      options.coordinator.empty() ? first_line(options.coordinator_file) : options.coordinator;
+  if (coordinator.empty())
+    throw ConfigError(
+        "worker: nobody to work for{}; wanted --coordinator host:port, or "
+        "--coordinator-file RUN/address of a run that has a coordinator",
+        options.coordinator_file.empty()
+            ? ""
+            : fmt::format(": {} says no address", options.coordinator_file));
   if (!options.host.empty()) set_host_name(options.host);  // for what is read from HDFS, too
   std::string reason;
   const std::jthread tokens = front_door::carry_tokens();
   front_door::Stages stages;
   const transport::WorkEnd end = transport::work(
-      {.coordinator = options.coordinator,
+      {.coordinator = coordinator,
        .elsewhere = [&] { return first_line(options.coordinator_file); },
        .link = link_of(options.credentials),
        .lanes = options.lanes == 0 ? engines::default_lanes() : options.lanes,
@@ -75,7 +84,7 @@ void work(const WorkOptions& options) {
     case transport::WorkEnd::kStopped:
       return;
     case transport::WorkEnd::kRefused:
-      throw Error(fmt::format("{} refused this worker: {}", options.coordinator, reason));
+      throw Error(fmt::format("{} refused this worker: {}", coordinator, reason));
     case transport::WorkEnd::kLost:
       break;
   }

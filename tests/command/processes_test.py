@@ -1,5 +1,6 @@
 """Coordinator and workers as processes: the same bytes as on one thread, whatever is killed."""
 
+import json
 import os
 import re
 import signal
@@ -173,12 +174,21 @@ class Processes(CommandTest):
         first = self.start("worker", "--coordinator", address, "--credentials", file,
                            "--threads", 1)
         self.wait_for(lambda: len(metrics_lines(run)) > 20, "superstep 20", coordinator)
-        late = self.start("worker", "--coordinator", address, "--credentials", file,
+        late = self.start("worker", "--coordinator-file", run / "address", "--credentials", file,
                           "--threads", 2)
         for process in (coordinator, first, late):
             code, _, messages = self.finish(process)
             self.assertEqual(code, 0, messages)
         self.assertEqual(sha256(run), self.reference())
+
+    def test_a_worker_without_a_coordinator_says_what_is_wanted(self):
+        (self.folder / "secret").write_text(json.dumps({"secret": "00" * 32}))
+        (self.folder / "secret").chmod(0o600)
+        for arguments, said in (((), "nobody to work for; wanted --coordinator host:port"),
+                                (("--coordinator-file", "nowhere"), "nowhere says no address")):
+            code, _, messages = self.finish(self.start("worker", "--credentials", "secret", *arguments))
+            self.assertEqual(code, 2, messages)
+            self.assertIn(said, messages)
 
     def test_workers_follow_a_coordinator_that_has_moved(self):
         run = self.folder / "moved"

@@ -1,5 +1,5 @@
 // A worker's connection has four kinds of threads: the caller's reads what the coordinator says;
-// a loader pulls states; the lanes of cluster::Worker say what they did, and deliver; a heart
+// a loader pulls states; the threads of cluster::Worker say what they did, and deliver; a heart
 // beats. One file, because these threads share the connection's locks and state, and who may touch
 // what can only be checked side by side.
 #include "superstep/cluster/transport/client.h"
@@ -159,6 +159,7 @@ class Connection : public CoordinatorPort {
   void beat(LeaseId lease, uint64_t beats) override;
   void stopped(LeaseId lease) override;
   void deliver(LeaseId lease, ParamSet& update, int64_t weight) override;
+  bool delivers_slowly() const override { return true; }
   void failed(LeaseId lease, std::exception_ptr error) override;
 
  private:
@@ -529,7 +530,6 @@ void Connection::failed(LeaseId lease, std::exception_ptr error) {
   send(message);
 }
 
-// On the lane that computed it, which has nothing else to do: its unit is done when this returns.
 void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in the notice*/) {
   auto keep = std::make_shared<ParamSet>(std::move(update));
   const std::vector<Range> chunks = cut({{0, static_cast<int64_t>(keep->flat().size())}});
