@@ -26,6 +26,7 @@ struct FileStatus {
   bool is_folder = false;
   int64_t size = 0;      // of a file
   int64_t mtime_ns = 0;  // since 1970
+  friend bool operator==(const FileStatus&, const FileStatus&) = default;
 };
 
 /// Bytes of a file and the hosts that hold them.

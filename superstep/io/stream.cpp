@@ -150,6 +150,8 @@ class GzipStream : public ByteStream {
   bool at_end_ = false;
 };
 
+constexpr int kTriesOfAReplacedFile = 5;
+
 std::string read_all(ByteStream& in, size_t guess) {
   std::string text;
   text.resize(std::max(guess, kChunk));
@@ -182,10 +184,23 @@ std::unique_ptr<ByteStream> open_stream(const std::string& path) {
 }
 
 std::string read_file(const std::string& path) {
-  const auto in = open_raw(path);
-  // 0 where that is not known (a pipe); one more byte of room shows the end at once.
-  const auto found = file_system_of(path).status(path);
-  return read_all(*in, static_cast<size_t>(found ? found->size : 0) + 1);
+  FileSystem& files = file_system_of(path);
+  for (int tries = 1;; ++tries) {
+    const auto found = files.status(path);
+    // Each piece of a remote file is asked for by name: what is replaced meanwhile (a status, say)
+    // comes mixed, cut or not at all, and is read again.
+    const auto replaced = [&] {
+      return is_remote(path) && tries < kTriesOfAReplacedFile && files.status(path) != found;
+    };
+    try {
+      // 0 where that is not known (a pipe); one more byte of room shows the end at once.
+      std::string text =
+          read_all(*open_raw(path), static_cast<size_t>(found ? found->size : 0) + 1);
+      if (!replaced()) return text;
+    } catch (const FileError&) {
+      if (!replaced()) throw;
+    }
+  }
 }
 
 std::string read_file_decompressed(const std::string& path) {

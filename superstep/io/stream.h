@@ -28,7 +28,8 @@ std::unique_ptr<ByteStream> open_stream(const std::string& path);
 /// The same without decompression.
 std::unique_ptr<ByteStream> open_raw(const std::string& path);
 
-/// The bytes as they are in the file. Throws FileError.
+/// The bytes as they are in the file; a remote one that is replaced meanwhile is read again. Throws
+/// FileError.
 std::string read_file(const std::string& path);
 /// The bytes, decompressed where the file is gzip. Throws FileError and DataError.
 std::string read_file_decompressed(const std::string& path);

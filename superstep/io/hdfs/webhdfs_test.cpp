@@ -8,6 +8,7 @@
 #include "superstep/base/error.h"
 #include "superstep/base/host.h"
 #include "superstep/io/bytes_read.h"
+#include "superstep/io/file.h"
 #include "superstep/io/hdfs/fake_server.h"
 
 namespace superstep::io::hdfs {
@@ -201,6 +202,19 @@ TEST(WebHdfs, AFileThatShrankIsAnErrorAtOnce) {
   WebHdfs files = files_at({server.base()});
   EXPECT_TRUE(has(error_of([&] { read_all(files, "hdfs://c/a"); }), "out of the range"));
   EXPECT_EQ(server.requests().size(), 2);
+}
+
+TEST(WebHdfs, AFileThatIsReplacedWhileItIsReadIsReadAgain) {
+  // First there are 500 bytes; when they are asked for they have gone, and there are 9.
+  std::atomic<int> statuses = 0, opens = 0;
+  FakeServer server([&](const auto&, const std::string& target, const auto&) -> FakeReply {
+    if (has(target, "op=GETFILESTATUS")) return file_status(++statuses <= 2 ? 500 : 9);
+    if (++opens == 1) return refusal(403, "IOException", "Offset=0 out of the range [0, 0)");
+    return {.content = part_of("new bytes", target)};
+  });
+  const std::string place = server.place().substr(std::string_view("http://").size());
+  EXPECT_EQ(read_file("webhdfs://" + place + "/status.json"), "new bytes");
+  EXPECT_EQ(opens, 2);
 }
 
 TEST(WebHdfs, HttpFsAnswersWithoutARedirect) {
