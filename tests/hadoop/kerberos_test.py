@@ -141,7 +141,10 @@ class OnYarn(CommandTest):
             done = subprocess.run([self.program, "status", "hdfs:///runs/long", "--json"], env=self.environment,
                                   capture_output=True, text=True)
             self.assertIsNone(process.poll(), (self.folder / "messages").read_text())
-            return json.loads(done.stdout) if done.returncode == 0 else None
+            if done.returncode != 0:
+                print(done.stderr, end="")  # expected until there is one
+                return None
+            return json.loads(done.stdout)
 
         until(lambda: status() is not None, "the first status", limit=180)
         began = time.monotonic()
