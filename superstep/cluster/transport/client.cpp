@@ -22,6 +22,7 @@
 #include "superstep/base/host.h"
 #include "superstep/base/log.h"
 #include "superstep/cluster/transport/buffers.h"
+#include "superstep/cluster/transport/shared_memory.h"
 #include "superstep/cluster/transport/wire.h"
 #include "superstep/cluster/worker.h"
 
@@ -40,6 +41,8 @@ constexpr double kLeastBytesPerSecond = 64 << 10;
 constexpr int kSlack = 1 << 20;
 constexpr auto kFarewell = std::chrono::seconds(2);
 constexpr double kFirstPause = 0.1, kLongestPause = 2;
+// Fewer floats are in the socket sooner than the other end has been told where they lie.
+constexpr int64_t kLeastShared = 1 << 14;
 
 std::chrono::system_clock::time_point in_seconds(double seconds) {
   return std::chrono::system_clock::now() +
@@ -85,6 +88,44 @@ struct Made {
 struct Seen {
   std::string job;
   int64_t attempt = 0;
+  std::atomic<bool> memory_failed = false;  // it was to be shared, and then could not be
+};
+
+/// Memory shared with the coordinator, kept from one transfer to the next.
+class SharedPool {
+ public:
+  SharedPool(Bytes key, int most) : key_(std::move(key)), most_(static_cast<size_t>(most)) {}
+  /// Memory of this size that no transfer uses; null where there is none to have.
+  std::shared_ptr<SharedMemory> take(size_t floats) {
+    {
+      const std::scoped_lock lock(mutex_);
+      const auto found = std::ranges::find_if(
+          free_, [&](const auto& memory) { return memory->floats().size() == floats; });
+      if (found != free_.end()) {
+        auto memory = std::move(*found);
+        free_.erase(found);
+        return memory;
+      }
+    }
+    return SharedMemory::make(key_, floats);
+  }
+  /// Only what the coordinator is done with.
+  void give_back(std::shared_ptr<SharedMemory> memory) {
+    const std::scoped_lock lock(mutex_);
+    free_.push_back(std::move(memory));
+    if (free_.size() > most_) free_.erase(free_.begin());  // sizes change from phase to phase
+  }
+  void clear() {
+    const std::scoped_lock lock(mutex_);
+    free_.clear();
+  }
+  [[nodiscard]] const Bytes& key() const { return key_; }
+
+ private:
+  const Bytes key_;
+  const size_t most_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<SharedMemory>> free_;
 };
 
 /// A call of Pull or Deliver, step by step on the caller's thread.
@@ -176,6 +217,16 @@ class Connection : public CoordinatorPort {
   void load_states(const std::stop_token& stop);
   void load(const StateHead& head);
   Status pull(const StateHead& head, const std::vector<Range>& ranges);
+  Status receive(const StateHead& head, const std::vector<Range>& ranges, Transfer& transfer,
+                 BulkCall& call);
+  /// Memory of `floats` for a transfer of `moved` of them; null: it goes through the socket.
+  std::shared_ptr<SharedMemory> memory_for(int64_t moved, size_t floats) {
+    return shares_memory_ && moved >= kLeastShared ? shared_.take(floats) : nullptr;
+  }
+  /// The coordinator could not reach what it had been told of: the next connection does without.
+  void no_memory_if(const Status& status) {
+    if (status.error_code() == StatusCode::RESOURCE_EXHAUSTED) seen_.memory_failed = true;
+  }
   void heart();
   void say_problem(const std::string& what);
 
@@ -189,6 +240,8 @@ class Connection : public CoordinatorPort {
   std::unique_ptr<grpc::ClientReaderWriter<wire::FromWorker, wire::ToWorker>> stream_;
   std::mutex write_mutex_;
   std::atomic<int64_t> session_ = 0;
+  SharedPool shared_;
+  std::atomic<bool> shares_memory_ = false;  // the coordinator has reached it
   bool over_ = false;    // under write_mutex_: the call has ended
   std::string problem_;  // why we ended it ourselves
 
@@ -206,8 +259,12 @@ class Connection : public CoordinatorPort {
 
 class Connection::Transfer {
  public:
-  Transfer(Connection& connection, int64_t bytes) : connection_(connection) {
+  /// `memory`: where the tensors lie or are to be written, or null.
+  Transfer(Connection& connection, int64_t floats, const SharedMemory* memory)
+      : connection_(connection) {
     const ClientOptions& options = connection.options_;
+    const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
+    if (memory) context_.AddMetadata(kMemoryKey, std::to_string(memory->number()));
     context_.AddMetadata(kSecretKey, options.link.secret);
     context_.AddMetadata(kSessionKey, std::to_string(connection.session_.load()));
     context_.set_deadline(
@@ -237,7 +294,8 @@ Connection::Connection(const ClientOptions& options, Seen& seen, std::optional<M
       make_(make),
       control_(dial(options)),
       bulk_(dial(options)),
-      stub_(wire::Coordinator::NewStub(control_)) {
+      stub_(wire::Coordinator::NewStub(control_)),
+      shared_(make_secret(), options.lanes + 1) {
   context_.AddMetadata(kSecretKey, options.link.secret);
 }
 
@@ -259,7 +317,14 @@ Status Connection::run() {
     const std::scoped_lock lock(write_mutex_);
     stream_ = stub_->Work(&context_);
   }
+  const auto tried = options_.link.shares_memory && !seen_.memory_failed
+                         ? SharedMemory::make(shared_.key(), 0)
+                         : nullptr;
   wire::FromWorker hello;
+  if (tried) {
+    hello.mutable_hello()->set_memory_key(shared_.key());
+    hello.mutable_hello()->set_memory(tried->number());
+  }
   hello.mutable_hello()->set_version(kVersion);
   hello.mutable_hello()->set_job(seen_.job);
   hello.mutable_hello()->set_attempt(seen_.attempt);
@@ -319,7 +384,9 @@ void Connection::handle(wire::ToWorker& message) {
     case wire::ToWorker::kWelcome:
       if (message.welcome().attempt() < seen_.attempt)
         throw Error("the coordinator is of an attempt before");
-      seen_ = {message.welcome().job(), message.welcome().attempt()};
+      seen_.job = message.welcome().job();
+      seen_.attempt = message.welcome().attempt();
+      shares_memory_ = message.welcome().shares_memory();
       session_ = message.welcome().worker();
       heart_ = std::jthread([this] { heart(); });
       return;
@@ -380,6 +447,7 @@ void Connection::end_stage() {
     for (grpc::ClientContext* transfer : transfers_) transfer->TryCancel();
   }
   loader_ = {};  // asks it to stop, and waits
+  shared_.clear();
   const std::scoped_lock lock(mutex_);
   worker.swap(worker_);
 }
@@ -452,6 +520,7 @@ void Connection::load(const StateHead& head) {
   const std::scoped_lock lock(mutex_);
   if (!wanted_ || wanted_->number != head.number) return;
   if (status.error_code() == StatusCode::FAILED_PRECONDITION) return wanted_.reset();
+  no_memory_if(status);
   if (!status.ok()) throw Error("a state could not be fetched: " + status.error_message());
   worker_->begin(std::make_shared<const RoundStart>(
       RoundStart{head.round, std::move(spec), made_->state, head.compares}));
@@ -465,7 +534,9 @@ void Connection::load(const StateHead& head) {
 Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges) {
   int64_t floats = 0;
   for (const Range& range : ranges) floats += range.count;
-  Transfer transfer(*this, floats * static_cast<int64_t>(sizeof(float)));
+  const auto state = made_->state->flat();
+  const auto memory = memory_for(floats, state.size());
+  Transfer transfer(*this, floats, memory.get());
   {
     const std::scoped_lock lock(mutex_);
     if (!wanted_ || wanted_->number != head.number) return Status::CANCELLED;
@@ -476,25 +547,43 @@ Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges)
     if (made_->digests[t] != head.digests[t]) made_->digests[t] = {};
   Status status;
   {
-    Receiver receiver(head.number, ranges, made_->state->flat(), options_.link.checks);
     BulkCall call(*bulk_, transfer.context(), kPull);
     call.write(to_buffer(to_bytes(PullRequest{head.number, ranges})));
     call.writes_done();
-    grpc::ByteBuffer message;
-    try {
-      while (call.read(message)) take(receiver, message);
+    if (memory)
       status = call.finish();
-      if (status.ok() && !receiver.whole()) status = {StatusCode::DATA_LOSS, "cut short"};
-    } catch (const DataError& error) {
-      transfer.context().TryCancel();
-      (void)call.finish();
-      status = {StatusCode::DATA_LOSS, error.what()};
+    else
+      status = receive(head, ranges, transfer, call);
+  }
+  if (memory && status.ok()) {
+    for (const Range& range : ranges) {
+      const auto from = memory->floats().subspan(static_cast<size_t>(range.begin),
+                                                 static_cast<size_t>(range.count));
+      std::ranges::copy(from, state.begin() + range.begin);
     }
+    shared_.give_back(memory);
   }
   const std::scoped_lock lock(mutex_);
   pulling_ = nullptr;
   if (status.ok()) made_->digests = head.digests;
   return status;
+}
+
+// What comes of a state through the socket.
+Status Connection::receive(const StateHead& head, const std::vector<Range>& ranges,
+                           Transfer& transfer, BulkCall& call) {
+  Receiver receiver(head.number, ranges, made_->state->flat(), options_.link.checks);
+  grpc::ByteBuffer message;
+  try {
+    while (call.read(message)) take(receiver, message);
+    Status status = call.finish();
+    if (status.ok() && !receiver.whole()) status = {StatusCode::DATA_LOSS, "cut short"};
+    return status;
+  } catch (const DataError& error) {
+    transfer.context().TryCancel();
+    (void)call.finish();
+    return {StatusCode::DATA_LOSS, error.what()};
+  }
 }
 
 void Connection::notice(Notice notice) {
@@ -531,24 +620,33 @@ void Connection::failed(LeaseId lease, std::exception_ptr error) {
 }
 
 void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in the notice*/) {
-  auto keep = std::make_shared<ParamSet>(std::move(update));
-  const std::vector<Range> chunks = cut({{0, static_cast<int64_t>(keep->flat().size())}});
+  const auto floats = static_cast<int64_t>(update.flat().size());
+  const auto memory = memory_for(floats, update.flat().size());
+  std::shared_ptr<ParamSet> sent;  // for as long as gRPC reads it
+  if (memory)
+    std::ranges::copy(update.flat(), memory->floats().begin());
+  else
+    sent = std::make_shared<ParamSet>(std::move(update));
   Status status;
   {
-    Transfer transfer(*this, static_cast<int64_t>(keep->flat().size_bytes()));
+    Transfer transfer(*this, floats, memory.get());
     transfer.context().AddMetadata(kLeaseKey, std::to_string(lease));
     BulkCall call(*bulk_, transfer.context(), kDeliver);
-    for (const Range& chunk : chunks)
-      if (!call.write(chunk_buffer(lease, chunk, keep, options_.link.checks))) break;
+    if (sent)
+      for (const Range& chunk : cut({{0, floats}}))
+        if (!call.write(chunk_buffer(lease, chunk, sent, options_.link.checks))) break;
     call.writes_done();
     status = call.finish();
   }
-  update = keep.use_count() == 1 ? std::move(*keep) : ParamSet();
-  if (status.ok() || status.error_code() == StatusCode::NOT_FOUND) return;
+  if (sent) update = sent.use_count() == 1 ? std::move(*sent) : ParamSet();
+  const bool answered = status.ok() || status.error_code() == StatusCode::NOT_FOUND;
+  if (memory && answered) shared_.give_back(memory);  // else the coordinator may still read it
+  if (answered) return;
   {
     const std::scoped_lock lock(mutex_);
     if (closing_ || !in_stage_) return;
   }
+  no_memory_if(status);
   say_problem("an update could not be delivered: " + status.error_message());
 }
 

@@ -10,6 +10,7 @@
 #include <grpcpp/grpcpp.h>
 #include <transport.grpc.pb.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -23,6 +24,7 @@
 #include "superstep/base/host.h"
 #include "superstep/base/log.h"
 #include "superstep/cluster/transport/buffers.h"
+#include "superstep/cluster/transport/shared_memory.h"
 #include "superstep/cluster/transport/wire.h"
 
 namespace superstep::cluster::transport {
@@ -71,6 +73,10 @@ int64_t metadata_number(const grpc::CallbackServerContext& context, const char* 
   return number;
 }
 
+Status no_memory() {
+  return {StatusCode::RESOURCE_EXHAUSTED, "memory of the worker cannot be reached"};
+}
+
 // Ends a call without having read anything of it.
 template <class Reactor>
 class Refusal : public Reactor {
@@ -107,8 +113,8 @@ class Server::Impl {
     Coordinator* coordinator;
   };
   struct Counts {
-    std::atomic<int64_t> connected, lost, no_secret, refused, states, updates, broken, tensor_in,
-        tensor_out, control_in, control_out, transfer_nanoseconds;
+    std::atomic<int64_t> connected, lost, no_secret, refused, states, updates, shared, broken,
+        tensor_in, tensor_out, control_in, control_out, transfer_nanoseconds;
   };
   /// What a transfer that began at `begun` took.
   void count_time(std::chrono::steady_clock::time_point begun) {
@@ -257,6 +263,7 @@ class Server::Impl::Session : public WorkerPort,
       lent_.clear();
     }
     set_state(nullptr);
+    if (neighbour_) neighbour_->forget();
     send(std::move(message));
   }
 
@@ -285,6 +292,14 @@ class Server::Impl::Session : public WorkerPort,
     host_ = hello.host();
     lanes_ = hello.lanes();
     process_ = hello.process();
+    if (!server_.options_.link.shares_memory || hello.memory_key().empty()) return;
+    neighbour_ = std::make_unique<Neighbour>(hello.process(), hello.memory_key());
+    if (!neighbour_->memory(hello.memory(), 0)) neighbour_.reset();
+  }
+  [[nodiscard]] bool shares_memory() const { return neighbour_ != nullptr; }
+  /// The memory that a transfer names, or null.
+  std::shared_ptr<SharedMemory> memory(int64_t number, size_t floats) {
+    return neighbour_ ? neighbour_->memory(number, floats) : nullptr;
   }
   [[nodiscard]] int64_t id() const { return id_; }
 
@@ -361,7 +376,8 @@ class Server::Impl::Session : public WorkerPort,
   std::string host_;
   int64_t process_ = 0;
   int lanes_ = 0;
-  std::atomic<bool> leaves_ = false;  // it has said so
+  std::unique_ptr<Neighbour> neighbour_;  // where it shares memory
+  std::atomic<bool> leaves_ = false;      // it has said so
 
   std::shared_mutex port_mutex_;  // shared while something is said to the coordinator
   Coordinator* coordinator_ = nullptr;
@@ -429,11 +445,12 @@ Status Server::Impl::Session::handle(const wire::Notice& notice) {
   return Status::OK;
 }
 
-// A worker pulls a state: what it asks for of it, chunk by chunk.
+// A worker pulls a state: what it asks for of it, chunk by chunk or into its memory.
 class Server::Impl::PullCall : public BulkReactor {
  public:
-  PullCall(Impl& server, std::shared_ptr<Session> session)
-      : server_(server), session_(std::move(session)) {
+  /// `memory`: the number of the worker's, or -1.
+  PullCall(Impl& server, std::shared_ptr<Session> session, int64_t memory)
+      : server_(server), session_(std::move(session)), memory_(memory) {
     server_.call_begins();
     StartRead(&message_);
   }
@@ -443,7 +460,10 @@ class Server::Impl::PullCall : public BulkReactor {
       const Bytes bytes = to_bytes(message_);
       state_ = session_->state(ByteReader(bytes, "request for a state").get<int64_t>());
       if (!state_) return end({StatusCode::FAILED_PRECONDITION, "that round is over"});
-      chunks_ = cut(pull_request(bytes, static_cast<int64_t>(shared()->flat().size())).ranges);
+      const auto ranges =
+          pull_request(bytes, static_cast<int64_t>(shared()->flat().size())).ranges;
+      if (memory_ >= 0) return write_into_memory(ranges);
+      chunks_ = cut(ranges);
     } catch (const Error& error) {
       return end({StatusCode::INVALID_ARGUMENT, error.what()});
     }
@@ -463,6 +483,19 @@ class Server::Impl::PullCall : public BulkReactor {
   [[nodiscard]] const std::shared_ptr<const ParamSet>& shared() const {
     return state_->start->shared;
   }
+  void write_into_memory(const std::vector<Range>& ranges) {
+    const auto state = shared()->flat();
+    const auto memory = session_->memory(memory_, state.size());
+    if (!memory) return end(no_memory());
+    for (const Range& range : ranges) {
+      const auto from =
+          state.subspan(static_cast<size_t>(range.begin), static_cast<size_t>(range.count));
+      std::ranges::copy(from, memory->floats().begin() + range.begin);
+      server_.counts_.tensor_out += static_cast<int64_t>(from.size_bytes());
+    }
+    ++server_.counts_.shared;
+    end(Status::OK);
+  }
   void write_next() {
     if (next_ == chunks_.size()) return end(Status::OK);
     message_ =
@@ -480,6 +513,7 @@ class Server::Impl::PullCall : public BulkReactor {
   Impl& server_;
   std::shared_ptr<Session> session_;
   ByteBuffer message_;
+  const int64_t memory_;
   std::shared_ptr<const Published> state_;
   std::vector<Range> chunks_;
   size_t next_ = 0;
@@ -489,10 +523,13 @@ class Server::Impl::PullCall : public BulkReactor {
 // A worker delivers an update. It counts once it is whole.
 class Server::Impl::DeliverCall : public BulkReactor {
  public:
-  DeliverCall(Impl& server, std::shared_ptr<Session> session, LeaseId lease, Lent lent)
+  /// `memory`: the number of the worker's, or -1.
+  DeliverCall(Impl& server, std::shared_ptr<Session> session, LeaseId lease, Lent lent,
+              int64_t memory)
       : server_(server),
         session_(std::move(session)),
         lease_(lease),
+        memory_(memory),
         lent_(std::move(lent)),
         update_(server.take_spare(lent_.spec->layout)),
         receiver_(lease, {{0, static_cast<int64_t>(update_.flat().size())}}, update_.flat(),
@@ -502,6 +539,7 @@ class Server::Impl::DeliverCall : public BulkReactor {
   }
   void OnReadDone(bool ok) override {
     try {
+      if (!ok && memory_ >= 0) return read_from_memory();
       if (!ok) return receiver_.whole() ? deliver() : end({StatusCode::CANCELLED, "cut short"});
       server_.counts_.tensor_in += static_cast<int64_t>(message_.Length());
       take(receiver_, message_);
@@ -517,6 +555,15 @@ class Server::Impl::DeliverCall : public BulkReactor {
   }
 
  private:
+  void read_from_memory() {
+    const auto update = update_.flat();
+    const auto memory = session_->memory(memory_, update.size());
+    if (!memory) return end(no_memory());
+    std::ranges::copy(memory->floats(), update.begin());
+    server_.counts_.tensor_in += static_cast<int64_t>(update.size_bytes());
+    ++server_.counts_.shared;
+    deliver();
+  }
   void deliver() {
     reduce::check_update(*lent_.spec, update_);
     ++server_.counts_.updates;
@@ -543,6 +590,7 @@ class Server::Impl::DeliverCall : public BulkReactor {
   Impl& server_;
   std::shared_ptr<Session> session_;
   LeaseId lease_;
+  const int64_t memory_;
   Lent lent_;
   ParamSet update_;
   Receiver receiver_;
@@ -569,7 +617,7 @@ class Server::Impl::Service
     if (!server_.knows_secret(*context)) return new Refusal<BulkReactor>(no_secret());
     auto session = server_.session(metadata_number(*context, kSessionKey));
     if (!session) return new Refusal<BulkReactor>(no_session());
-    return new PullCall(server_, std::move(session));
+    return new PullCall(server_, std::move(session), metadata_number(*context, kMemoryKey));
   }
   BulkReactor* Deliver(grpc::CallbackServerContext* context) override {
     if (!server_.knows_secret(*context)) return new Refusal<BulkReactor>(no_secret());
@@ -580,7 +628,8 @@ class Server::Impl::Service
     if (!lent)
       return new Refusal<BulkReactor>(
           Status(StatusCode::NOT_FOUND, "the update is not wanted any more"));
-    return new DeliverCall(server_, std::move(session), lease, std::move(*lent));
+    return new DeliverCall(server_, std::move(session), lease, std::move(*lent),
+                           metadata_number(*context, kMemoryKey));
   }
 
  private:
@@ -703,6 +752,7 @@ Status Server::Impl::hello(const std::shared_ptr<Session>& session, const wire::
   message.mutable_welcome()->set_job(options_.job_id);
   message.mutable_welcome()->set_attempt(options_.attempt);
   message.mutable_welcome()->set_worker(id);
+  message.mutable_welcome()->set_shares_memory(session->shares_memory());
   session->send(std::move(message));
   if (stage_) session->offer(stage_->message);
   if (closing_) session->finish(Status::OK, /*at_once=*/false);
@@ -800,6 +850,7 @@ ServerCounters Server::Impl::counters() const {
           .refused = counts_.refused,
           .states = counts_.states,
           .updates = counts_.updates,
+          .shared = counts_.shared,
           .broken = counts_.broken,
           .tensor_in = counts_.tensor_in,
           .tensor_out = counts_.tensor_out};

@@ -35,6 +35,7 @@ struct ServerCounters {
   int64_t refused = 0;     ///< Workers refused: version, job, attempt, identity, broken messages.
   int64_t states = 0;      ///< Pulls of a state, or of what has changed of it.
   int64_t updates = 0;     ///< Updates that came whole.
+  int64_t shared = 0;      ///< Of these and of the states, through memory of the worker.
   int64_t broken = 0;      ///< Transfers that ended before they were whole, or failed their check.
   int64_t tensor_in = 0;   ///< Bytes of updates.
   int64_t tensor_out = 0;  ///< Bytes of states.

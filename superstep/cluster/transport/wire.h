@@ -19,12 +19,13 @@ class Problem;
 namespace superstep::cluster::transport {
 
 /// Of the protocol; both ends must speak the same.
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 
 /// Keys of the metadata.
 inline constexpr char kSecretKey[] = "superstep-secret-bin";
 inline constexpr char kSessionKey[] = "superstep-session";
 inline constexpr char kLeaseKey[] = "superstep-lease";
+inline constexpr char kMemoryKey[] = "superstep-memory";
 
 /// The state of a round, as it is said before it is moved.
 struct StateHead {
