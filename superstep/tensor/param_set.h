@@ -8,9 +8,11 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "superstep/tensor/tensor.h"
@@ -48,6 +50,33 @@ class ParamLayout {
   size_t flat_size_ = 0;
 };
 
+/// Floats of its own, zeros at first, or where somebody else has them. A copy has its own.
+class Floats {
+ public:
+  explicit Floats(size_t size) : own_(size), view_(own_) {}
+  Floats(std::shared_ptr<float> memory, size_t size)
+      : memory_(std::move(memory)), view_(memory_.get(), size) {}
+  Floats(const Floats& other) : own_(other.view_.begin(), other.view_.end()), view_(own_) {}
+  Floats(Floats&& other) noexcept
+      : own_(std::move(other.own_)),
+        memory_(std::move(other.memory_)),
+        view_(std::exchange(other.view_, {})) {}
+  Floats& operator=(Floats other) noexcept {
+    own_.swap(other.own_);
+    memory_.swap(other.memory_);
+    std::swap(view_, other.view_);
+    return *this;
+  }
+  ~Floats() = default;
+  [[nodiscard]] std::span<float> all() { return view_; }
+  [[nodiscard]] std::span<const float> all() const { return view_; }
+
+ private:
+  AlignedVector<float> own_;
+  std::shared_ptr<float> memory_;
+  std::span<float> view_;  // of one of the two
+};
+
 class ParamSet {
  public:
   ParamSet() : ParamSet(std::vector<ParamSpec>{}) {}
@@ -55,15 +84,18 @@ class ParamSet {
       : ParamSet(std::make_shared<const ParamLayout>(std::move(specs))) {}
   explicit ParamSet(std::shared_ptr<const ParamLayout> layout)
       : layout_(std::move(layout)), flat_(layout_->flat_size()) {}
+  /// Over memory of flat_size() floats on a 64-byte boundary, as it is; `memory` keeps it alive.
+  ParamSet(std::shared_ptr<const ParamLayout> layout, std::shared_ptr<float> memory)
+      : layout_(std::move(layout)), flat_(std::move(memory), layout_->flat_size()) {}
 
   [[nodiscard]] const ParamLayout& layout() const { return *layout_; }
   [[nodiscard]] const std::shared_ptr<const ParamLayout>& shared_layout() const { return layout_; }
-  [[nodiscard]] std::span<float> flat() { return flat_; }
-  [[nodiscard]] std::span<const float> flat() const { return flat_; }
+  [[nodiscard]] std::span<float> flat() { return flat_.all(); }
+  [[nodiscard]] std::span<const float> flat() const { return flat_.all(); }
 
-  [[nodiscard]] std::span<float> values(int i) { return {flat_.data() + layout_->offset(i), n(i)}; }
+  [[nodiscard]] std::span<float> values(int i) { return {flat().data() + layout_->offset(i), n(i)}; }
   [[nodiscard]] std::span<const float> values(int i) const {
-    return {flat_.data() + layout_->offset(i), n(i)};
+    return {flat().data() + layout_->offset(i), n(i)};
   }
   [[nodiscard]] std::span<float> values(std::string_view name) { return values(layout_->at(name)); }
   [[nodiscard]] std::span<const float> values(std::string_view name) const {
@@ -89,7 +121,7 @@ class ParamSet {
   }
 
   std::shared_ptr<const ParamLayout> layout_;
-  AlignedVector<float> flat_;
+  Floats flat_;
 };
 
 }  // namespace superstep

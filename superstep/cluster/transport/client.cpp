@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "superstep/base/host.h"
 #include "superstep/base/log.h"
@@ -84,48 +85,40 @@ struct Made {
   std::vector<Digest> digests;
 };
 
-/// What the worker has seen of its job.
+/// Tensors of this worker that its coordinator sees, too. Safe from many threads.
+class SharedTensors {
+ public:
+  [[nodiscard]] const Bytes& key() const { return key_; }
+  /// Zeros in memory that can be shared, or in other memory where there is none.
+  ParamSet make(const std::shared_ptr<const ParamLayout>& layout) {
+    auto memory = SharedMemory::make(key_, layout->flat_size());
+    if (!memory) return ParamSet(layout);
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(made_, [](const auto& made) { return made.expired(); });
+    made_.push_back(memory);
+    return {layout, std::shared_ptr<float>(memory, memory->floats().data())};
+  }
+  /// The number of the memory that these lie in; -1: in none that make() made.
+  [[nodiscard]] int number_of(const ParamSet& params) {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& made : made_)
+      if (const auto memory = made.lock(); memory && memory->floats().data() == params.flat().data())
+        return memory->number();
+    return -1;
+  }
+
+ private:
+  const Bytes key_ = make_secret();
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<SharedMemory>> made_;
+};
+
+/// What the worker has seen of its job, over lost connections.
 struct Seen {
   std::string job;
   int64_t attempt = 0;
+  SharedTensors tensors;
   std::atomic<bool> memory_failed = false;  // it was to be shared, and then could not be
-};
-
-/// Memory shared with the coordinator, kept from one transfer to the next.
-class SharedPool {
- public:
-  SharedPool(Bytes key, int most) : key_(std::move(key)), most_(static_cast<size_t>(most)) {}
-  /// Memory of this size that no transfer uses; null where there is none to have.
-  std::shared_ptr<SharedMemory> take(size_t floats) {
-    {
-      const std::scoped_lock lock(mutex_);
-      const auto found = std::ranges::find_if(
-          free_, [&](const auto& memory) { return memory->floats().size() == floats; });
-      if (found != free_.end()) {
-        auto memory = std::move(*found);
-        free_.erase(found);
-        return memory;
-      }
-    }
-    return SharedMemory::make(key_, floats);
-  }
-  /// Only what the coordinator is done with.
-  void give_back(std::shared_ptr<SharedMemory> memory) {
-    const std::scoped_lock lock(mutex_);
-    free_.push_back(std::move(memory));
-    if (free_.size() > most_) free_.erase(free_.begin());  // sizes change from phase to phase
-  }
-  void clear() {
-    const std::scoped_lock lock(mutex_);
-    free_.clear();
-  }
-  [[nodiscard]] const Bytes& key() const { return key_; }
-
- private:
-  const Bytes key_;
-  const size_t most_;
-  std::mutex mutex_;
-  std::vector<std::shared_ptr<SharedMemory>> free_;
 };
 
 /// A call of Pull or Deliver, step by step on the caller's thread.
@@ -219,9 +212,13 @@ class Connection : public CoordinatorPort {
   Status pull(const StateHead& head, const std::vector<Range>& ranges);
   Status receive(const StateHead& head, const std::vector<Range>& ranges, Transfer& transfer,
                  BulkCall& call);
-  /// Memory of `floats` for a transfer of `moved` of them; null: it goes through the socket.
-  std::shared_ptr<SharedMemory> memory_for(int64_t moved, size_t floats) {
-    return shares_memory_ && moved >= kLeastShared ? shared_.take(floats) : nullptr;
+  /// A tensor set that comes from the coordinator or goes there.
+  ParamSet fresh(const std::shared_ptr<const ParamLayout>& layout) {
+    return shares_memory_ ? seen_.tensors.make(layout) : ParamSet(layout);
+  }
+  /// Where these lie for the coordinator; -1: they go through the socket.
+  int memory_of(const ParamSet& params) {
+    return shares_memory_ ? seen_.tensors.number_of(params) : -1;
   }
   /// The coordinator could not reach what it had been told of: the next connection does without.
   void no_memory_if(const Status& status) {
@@ -240,7 +237,6 @@ class Connection : public CoordinatorPort {
   std::unique_ptr<grpc::ClientReaderWriter<wire::FromWorker, wire::ToWorker>> stream_;
   std::mutex write_mutex_;
   std::atomic<int64_t> session_ = 0;
-  SharedPool shared_;
   std::atomic<bool> shares_memory_ = false;  // the coordinator has reached it
   bool over_ = false;    // under write_mutex_: the call has ended
   std::string problem_;  // why we ended it ourselves
@@ -259,12 +255,12 @@ class Connection : public CoordinatorPort {
 
 class Connection::Transfer {
  public:
-  /// `memory`: where the tensors lie or are to be written, or null.
-  Transfer(Connection& connection, int64_t floats, const SharedMemory* memory)
+  /// `memory`: the number of what they lie in, or -1.
+  Transfer(Connection& connection, int64_t floats, int memory)
       : connection_(connection) {
     const ClientOptions& options = connection.options_;
     const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
-    if (memory) context_.AddMetadata(kMemoryKey, std::to_string(memory->number()));
+    if (memory >= 0) context_.AddMetadata(kMemoryKey, std::to_string(memory));
     context_.AddMetadata(kSecretKey, options.link.secret);
     context_.AddMetadata(kSessionKey, std::to_string(connection.session_.load()));
     context_.set_deadline(
@@ -294,8 +290,7 @@ Connection::Connection(const ClientOptions& options, Seen& seen, std::optional<M
       make_(make),
       control_(dial(options)),
       bulk_(dial(options)),
-      stub_(wire::Coordinator::NewStub(control_)),
-      shared_(make_secret(), options.lanes + 1) {
+      stub_(wire::Coordinator::NewStub(control_)) {
   context_.AddMetadata(kSecretKey, options.link.secret);
 }
 
@@ -318,11 +313,11 @@ Status Connection::run() {
     stream_ = stub_->Work(&context_);
   }
   const auto tried = options_.link.shares_memory && !seen_.memory_failed
-                         ? SharedMemory::make(shared_.key(), 0)
+                         ? SharedMemory::make(seen_.tensors.key(), 0)
                          : nullptr;
   wire::FromWorker hello;
   if (tried) {
-    hello.mutable_hello()->set_memory_key(shared_.key());
+    hello.mutable_hello()->set_memory_key(seen_.tensors.key());
     hello.mutable_hello()->set_memory(tried->number());
   }
   hello.mutable_hello()->set_version(kVersion);
@@ -447,7 +442,6 @@ void Connection::end_stage() {
     for (grpc::ClientContext* transfer : transfers_) transfer->TryCancel();
   }
   loader_ = {};  // asks it to stop, and waits
-  shared_.clear();
   const std::scoped_lock lock(mutex_);
   worker.swap(worker_);
 }
@@ -505,11 +499,13 @@ void Connection::load(const StateHead& head) {
                           ? made_->state->shared_layout()
                           : std::make_shared<const ParamLayout>(head.specs);
   if (!made_->state || made_->state->shared_layout() != layout) {
-    made_->state = std::make_shared<ParamSet>(layout);
+    made_->state = std::make_shared<ParamSet>(fresh(layout));
     made_->digests.assign(head.digests.size(), Digest{});
   } else if (made_->state.use_count() > 1) {
     // A lane that nobody waits for still reads it.
-    made_->state = std::make_shared<ParamSet>(*made_->state);
+    auto copy = std::make_shared<ParamSet>(fresh(layout));
+    std::ranges::copy(std::as_const(*made_->state).flat(), copy->flat().begin());
+    made_->state = std::move(copy);
   } else {
     std::shared_ptr<ParamSet>(made_->state).reset();  // what the lanes read, they read before
   }
@@ -534,9 +530,8 @@ void Connection::load(const StateHead& head) {
 Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges) {
   int64_t floats = 0;
   for (const Range& range : ranges) floats += range.count;
-  const auto state = made_->state->flat();
-  const auto memory = memory_for(floats, state.size());
-  Transfer transfer(*this, floats, memory.get());
+  const int memory = floats < kLeastShared ? -1 : memory_of(*made_->state);
+  Transfer transfer(*this, floats, memory);
   {
     const std::scoped_lock lock(mutex_);
     if (!wanted_ || wanted_->number != head.number) return Status::CANCELLED;
@@ -550,19 +545,10 @@ Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges)
     BulkCall call(*bulk_, transfer.context(), kPull);
     call.write(to_buffer(to_bytes(PullRequest{head.number, ranges})));
     call.writes_done();
-    if (memory)
-      status = call.finish();
-    else
-      status = receive(head, ranges, transfer, call);
+    status = memory >= 0 ? call.finish() : receive(head, ranges, transfer, call);
   }
-  if (memory && status.ok()) {
-    for (const Range& range : ranges) {
-      const auto from = memory->floats().subspan(static_cast<size_t>(range.begin),
-                                                 static_cast<size_t>(range.count));
-      std::ranges::copy(from, state.begin() + range.begin);
-    }
-    shared_.give_back(memory);
-  }
+  // The coordinator may still be writing: that memory is not for another state.
+  if (memory >= 0 && !status.ok()) made_->state.reset();
   const std::scoped_lock lock(mutex_);
   pulling_ = nullptr;
   if (status.ok()) made_->digests = head.digests;
@@ -621,15 +607,19 @@ void Connection::failed(LeaseId lease, std::exception_ptr error) {
 
 void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in the notice*/) {
   const auto floats = static_cast<int64_t>(update.flat().size());
-  const auto memory = memory_for(floats, update.flat().size());
+  int memory = memory_of(update);
+  if (memory < 0 && shares_memory_ && floats >= kLeastShared) {
+    // The lane's next update is made where this one is put.
+    ParamSet shared = fresh(update.shared_layout());
+    std::ranges::copy(update.flat(), shared.flat().begin());
+    update = std::move(shared);
+    memory = memory_of(update);
+  }
   std::shared_ptr<ParamSet> sent;  // for as long as gRPC reads it
-  if (memory)
-    std::ranges::copy(update.flat(), memory->floats().begin());
-  else
-    sent = std::make_shared<ParamSet>(std::move(update));
+  if (memory < 0) sent = std::make_shared<ParamSet>(std::move(update));
   Status status;
   {
-    Transfer transfer(*this, floats, memory.get());
+    Transfer transfer(*this, floats, memory);
     transfer.context().AddMetadata(kLeaseKey, std::to_string(lease));
     BulkCall call(*bulk_, transfer.context(), kDeliver);
     if (sent)
@@ -640,7 +630,7 @@ void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in t
   }
   if (sent) update = sent.use_count() == 1 ? std::move(*sent) : ParamSet();
   const bool answered = status.ok() || status.error_code() == StatusCode::NOT_FOUND;
-  if (memory && answered) shared_.give_back(memory);  // else the coordinator may still read it
+  if (memory >= 0 && !answered) update = ParamSet();  // the coordinator may still read it
   if (answered) return;
   {
     const std::scoped_lock lock(mutex_);
