@@ -1,12 +1,26 @@
 #include "superstep/engines/remote.h"
 
+#include <algorithm>
+
 #include "superstep/base/floating_point.h"
+#include "superstep/base/team.h"
+#include "superstep/engines/local.h"
 
 namespace superstep::engines {
+namespace {
+
+// More than a few do not move a state faster: that is the memory's speed.
+constexpr int kMostMovers = 4;
+
+}  // namespace
 
 EngineResult RemoteEngine::run(const reduce::Program& program, const cluster::Stage& stage,
                                cluster::RunOptions options) {
   const FloatingPointScope floating_point;
+  // Between supersteps workers wait, those of this machine too, and whoever computes the new state
+  // keeps them waiting.
+  Team team(std::min(default_lanes(), kMostMovers));
+  const Team::Scope scope(team);
   const cluster::Traffic before = server_.traffic();
   options.many_hosts = true;
   options.traffic = [this] { return server_.traffic(); };
