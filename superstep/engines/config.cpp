@@ -25,6 +25,11 @@ void EngineConfig::declare(config::Section& section) {
                "Whether a unit that is slow or silent is leased to a second worker, too; the first "
                "result counts. Never changes the model.",
                {.effect = config::kRun});
+  section.flag("shared_memory", shared_memory,
+               "Whether models and updates go between the coordinator and worker processes of its "
+               "machine through memory that both see, instead of a connection. Not on yarn. Never "
+               "changes the model.",
+               {.effect = config::kRun});
   section.number("locality_wait", locality_wait,
                  "Seconds that a worker leaves rows unread for one on the host that holds them; "
                  "three times as "

@@ -15,6 +15,7 @@ struct EngineConfig {
   int64_t threads = 1;
   bool tls = true;
   bool backups = true;
+  bool shared_memory = true;
   double locality_wait = 3;
   int64_t cache_mb = 64;
   // Of kind = "yarn":

@@ -21,8 +21,14 @@ namespace {
 
 constexpr const char* kLoopback = "127.0.0.1:0";
 
-transport::Link link_of(const Credentials& credentials) {
-  return {.secret = credentials.secret, .tls = credentials.tls};
+transport::Link link_of(const Credentials& credentials, bool shares_memory) {
+  return {
+      .secret = credentials.secret, .tls = credentials.tls, .shares_memory = shares_memory};
+}
+
+// A container counts what its coordinator has mapped of its workers as the coordinator's own.
+bool shares_memory(const engines::EngineConfig& engine) {
+  return engine.shared_memory && engine.kind != "yarn";
 }
 
 // "" where there is no such file, or it cannot be read at the moment.
@@ -43,7 +49,7 @@ TrainResult coordinate(Job& job, const CoordinateOptions& options) {
   const auto make_engine = [&](int64_t attempt) {
     auto engine = std::make_unique<engines::RemoteEngine>(
         transport::ServerOptions{.listen = options.listen,
-                                 .link = link_of(options.credentials),
+                                 .link = link_of(options.credentials, shares_memory(job.engine)),
                                  .job_id = options.job_id.empty() ? job.job.name : options.job_id,
                                  .attempt = attempt},
         front_door::lanes_of(job));
@@ -70,7 +76,7 @@ void work(const WorkOptions& options) {
   const transport::WorkEnd end = transport::work(
       {.coordinator = coordinator,
        .elsewhere = [&] { return first_line(options.coordinator_file); },
-       .link = link_of(options.credentials),
+       .link = link_of(options.credentials, /*shares_memory=*/true),  // if the coordinator does
        .lanes = options.lanes == 0 ? engines::default_lanes() : options.lanes,
        .patience = options.patience,
        .stop = options.stop},

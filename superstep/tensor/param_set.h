@@ -70,6 +70,7 @@ class Floats {
   ~Floats() = default;
   [[nodiscard]] std::span<float> all() { return view_; }
   [[nodiscard]] std::span<const float> all() const { return view_; }
+  [[nodiscard]] bool own() const { return memory_ == nullptr; }
 
  private:
   AlignedVector<float> own_;
@@ -87,6 +88,9 @@ class ParamSet {
   /// Over memory of flat_size() floats on a 64-byte boundary, as it is; `memory` keeps it alive.
   ParamSet(std::shared_ptr<const ParamLayout> layout, std::shared_ptr<float> memory)
       : layout_(std::move(layout)), flat_(std::move(memory), layout_->flat_size()) {}
+
+  /// Whether the memory is nobody else's.
+  [[nodiscard]] bool owns_memory() const { return flat_.own(); }
 
   [[nodiscard]] const ParamLayout& layout() const { return *layout_; }
   [[nodiscard]] const std::shared_ptr<const ParamLayout>& shared_layout() const { return layout_; }

@@ -54,7 +54,9 @@ class Partition(CommandTest):
             "rows.csv", model={"kind": "dbn", "hidden": [64, 32]}, pretrain={"epochs": 30, "batch": 10},
             finetune={"epochs": 30, "batch": 10}, reduce={"replicas": 4, "local_steps": 3}))
         run, credentials = self.folder / "run", self.folder / "job.credentials"
+        # One machine after all: else tensors would find their way past the network.
         coordinator = self.inside(near, "coordinator", job, "--set", f"output.dir={run}",
+                                  "--set", "engine.shared_memory=false",
                                   "--credentials", credentials, "--listen", f"{HERE}:0")
 
         def address():

@@ -107,8 +107,9 @@ class ByHand:
         self.started = [self.start_worker(proxy) for proxy in self.proxies]
 
     def start_coordinator(self, listen):
+        # What goes through memory of this one machine, no proxy can hold up.
         return self.test.start("coordinator", *self.test.what_to_train(), "--listen", listen,
-                               "--credentials", self.credentials)
+                               "--set", "engine.shared_memory=false", "--credentials", self.credentials)
 
     def start_worker(self, proxy):
         return self.test.start("worker", "--coordinator", proxy.address, "--credentials", self.credentials,

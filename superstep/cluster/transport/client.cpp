@@ -14,6 +14,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -98,13 +99,13 @@ class SharedTensors {
     made_.push_back(memory);
     return {layout, std::shared_ptr<float>(memory, memory->floats().data())};
   }
-  /// The number of the memory that these lie in; -1: in none that make() made.
-  [[nodiscard]] int number_of(const ParamSet& params) {
+  /// The name of the memory that these lie in; "": in none that make() made.
+  [[nodiscard]] std::string name_of(const ParamSet& params) {
     const std::scoped_lock lock(mutex_);
     for (const auto& made : made_)
       if (const auto memory = made.lock(); memory && memory->floats().data() == params.flat().data())
-        return memory->number();
-    return -1;
+        return memory->name();
+    return {};
   }
 
  private:
@@ -216,9 +217,10 @@ class Connection : public CoordinatorPort {
   ParamSet fresh(const std::shared_ptr<const ParamLayout>& layout) {
     return shares_memory_ ? seen_.tensors.make(layout) : ParamSet(layout);
   }
-  /// Where these lie for the coordinator; -1: they go through the socket.
-  int memory_of(const ParamSet& params) {
-    return shares_memory_ ? seen_.tensors.number_of(params) : -1;
+  ParamSet exchange_kept(ParamSet update);
+  /// Where the coordinator finds these; "": they go through the socket.
+  std::string memory_of(const ParamSet& params) {
+    return shares_memory_ ? seen_.tensors.name_of(params) : std::string();
   }
   /// The coordinator could not reach what it had been told of: the next connection does without.
   void no_memory_if(const Status& status) {
@@ -250,17 +252,19 @@ class Connection : public CoordinatorPort {
   int64_t loaded_ = 0;               // the state that the worker has
   std::deque<wire::Grant> waiting_;  // for their state
   std::unique_ptr<Worker> worker_;
+  // Updates that the coordinator still reads, and memory that it no longer does.
+  std::vector<ParamSet> kept_, free_;
   std::jthread loader_, heart_, farewell_;
 };
 
 class Connection::Transfer {
  public:
-  /// `memory`: the number of what they lie in, or -1.
-  Transfer(Connection& connection, int64_t floats, int memory)
+  /// `memory`: the name of what they lie in, or "".
+  Transfer(Connection& connection, int64_t floats, const std::string& memory)
       : connection_(connection) {
     const ClientOptions& options = connection.options_;
     const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
-    if (memory >= 0) context_.AddMetadata(kMemoryKey, std::to_string(memory));
+    if (!memory.empty()) context_.AddMetadata(kMemoryKey, memory);
     context_.AddMetadata(kSecretKey, options.link.secret);
     context_.AddMetadata(kSessionKey, std::to_string(connection.session_.load()));
     context_.set_deadline(
@@ -318,7 +322,7 @@ Status Connection::run() {
   wire::FromWorker hello;
   if (tried) {
     hello.mutable_hello()->set_memory_key(seen_.tensors.key());
-    hello.mutable_hello()->set_memory(tried->number());
+    hello.mutable_hello()->set_memory(tried->name());
   }
   hello.mutable_hello()->set_version(kVersion);
   hello.mutable_hello()->set_job(seen_.job);
@@ -439,6 +443,8 @@ void Connection::end_stage() {
     waiting_.clear();
     loaded_ = 0;
     in_stage_ = false;
+    kept_.clear();
+    free_.clear();
     for (grpc::ClientContext* transfer : transfers_) transfer->TryCancel();
   }
   loader_ = {};  // asks it to stop, and waits
@@ -450,6 +456,8 @@ void Connection::on_begin(const wire::Begin& begin) {
   StateHead head = from_wire(begin);
   const std::scoped_lock lock(mutex_);
   wanted_ = std::move(head);
+  std::ranges::move(kept_, std::back_inserter(free_));  // they are of the rounds before
+  kept_.clear();
   if (pulling_) pulling_->TryCancel();  // that round is over
   changed_.notify_all();
 }
@@ -530,7 +538,7 @@ void Connection::load(const StateHead& head) {
 Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges) {
   int64_t floats = 0;
   for (const Range& range : ranges) floats += range.count;
-  const int memory = floats < kLeastShared ? -1 : memory_of(*made_->state);
+  const std::string memory = floats < kLeastShared ? std::string() : memory_of(*made_->state);
   Transfer transfer(*this, floats, memory);
   {
     const std::scoped_lock lock(mutex_);
@@ -545,10 +553,10 @@ Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges)
     BulkCall call(*bulk_, transfer.context(), kPull);
     call.write(to_buffer(to_bytes(PullRequest{head.number, ranges})));
     call.writes_done();
-    status = memory >= 0 ? call.finish() : receive(head, ranges, transfer, call);
+    status = memory.empty() ? receive(head, ranges, transfer, call) : call.finish();
   }
   // The coordinator may still be writing: that memory is not for another state.
-  if (memory >= 0 && !status.ok()) made_->state.reset();
+  if (!memory.empty() && !status.ok()) made_->state.reset();
   const std::scoped_lock lock(mutex_);
   pulling_ = nullptr;
   if (status.ok()) made_->digests = head.digests;
@@ -607,8 +615,8 @@ void Connection::failed(LeaseId lease, std::exception_ptr error) {
 
 void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in the notice*/) {
   const auto floats = static_cast<int64_t>(update.flat().size());
-  int memory = memory_of(update);
-  if (memory < 0 && shares_memory_ && floats >= kLeastShared) {
+  std::string memory = memory_of(update);
+  if (memory.empty() && shares_memory_ && floats >= kLeastShared) {
     // The lane's next update is made where this one is put.
     ParamSet shared = fresh(update.shared_layout());
     std::ranges::copy(update.flat(), shared.flat().begin());
@@ -616,8 +624,9 @@ void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in t
     memory = memory_of(update);
   }
   std::shared_ptr<ParamSet> sent;  // for as long as gRPC reads it
-  if (memory < 0) sent = std::make_shared<ParamSet>(std::move(update));
+  if (memory.empty()) sent = std::make_shared<ParamSet>(std::move(update));
   Status status;
+  bool kept = false;
   {
     Transfer transfer(*this, floats, memory);
     transfer.context().AddMetadata(kLeaseKey, std::to_string(lease));
@@ -627,10 +636,12 @@ void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in t
         if (!call.write(chunk_buffer(lease, chunk, sent, options_.link.checks))) break;
     call.writes_done();
     status = call.finish();
+    kept = transfer.context().GetServerTrailingMetadata().contains(kKeptKey);
   }
   if (sent) update = sent.use_count() == 1 ? std::move(*sent) : ParamSet();
   const bool answered = status.ok() || status.error_code() == StatusCode::NOT_FOUND;
-  if (memory >= 0 && !answered) update = ParamSet();  // the coordinator may still read it
+  if (!memory.empty() && !answered) update = ParamSet();  // the coordinator may still read it
+  if (!memory.empty() && answered && kept) update = exchange_kept(std::move(update));
   if (answered) return;
   {
     const std::scoped_lock lock(mutex_);
@@ -638,6 +649,22 @@ void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in t
   }
   no_memory_if(status);
   say_problem("an update could not be delivered: " + status.error_message());
+}
+
+// Other memory in the place of what the coordinator keeps until the next round.
+ParamSet Connection::exchange_kept(ParamSet update) {
+  const auto layout = update.shared_layout();
+  {
+    const std::scoped_lock lock(mutex_);
+    kept_.push_back(std::move(update));
+    std::erase_if(free_, [&](const ParamSet& free) { return free.shared_layout() != layout; });
+    if (!free_.empty()) {
+      ParamSet found = std::move(free_.back());
+      free_.pop_back();
+      return found;
+    }
+  }
+  return fresh(layout);
 }
 
 void Connection::heart() {

@@ -1,5 +1,5 @@
 // One suite for every way between a coordinator and its workers: in this process, over gRPC, over
-// gRPC with TLS. What holds in one place holds in all.
+// gRPC with TLS, over gRPC with tensors in shared memory. What holds in one place holds in all.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace {
 using cluster::testing::Sums;
 using testing::Wide;
 
-enum class Way { kInProcess, kPlain, kTls };
+enum class Way { kInProcess, kPlain, kTls, kMemory };
 
 /// Opens once; whoever waits goes on.
 class Gate {
@@ -51,6 +51,7 @@ class Cluster {
     if (way == Way::kInProcess) return;
     const Authority authority = make_authority("a test");
     link_.secret = make_secret();
+    link_.shares_memory = way == Way::kMemory;
     ServerOptions server{.listen = "127.0.0.1:0", .link = link_, .job_id = "a test"};
     if (way == Way::kTls) {
       server.link.tls = issue(authority, {"127.0.0.1"});
@@ -97,6 +98,9 @@ class Cluster {
     }
   }
   RunResult run() { return coordinator_.run(); }
+  [[nodiscard]] ServerCounters counters() const {
+    return server_ ? server_->counters() : ServerCounters{};
+  }
 
  private:
   struct Local {
@@ -114,11 +118,12 @@ class Cluster {
 
 class Transport : public ::testing::TestWithParam<Way> {};
 INSTANTIATE_TEST_SUITE_P(Ways, Transport,
-                         ::testing::Values(Way::kInProcess, Way::kPlain, Way::kTls),
+                         ::testing::Values(Way::kInProcess, Way::kPlain, Way::kTls, Way::kMemory),
                          [](const auto& way) -> std::string {
                            return way.param == Way::kInProcess ? "InProcess"
                                   : way.param == Way::kPlain   ? "Plain"
-                                                               : "Tls";
+                                  : way.param == Way::kTls     ? "Tls"
+                                                               : "Memory";
                          });
 
 Digest digest_of(const ParamSet& params) {
@@ -154,6 +159,10 @@ TEST_P(Transport, MovesLargeStatesAndUpdates) {
     Cluster cluster(GetParam(), program);
     for (int i = 0; i < workers; ++i) cluster.join(1);
     EXPECT_EQ(digest_of(cluster.run().state.shared), wide_end());
+    const ServerCounters counters = cluster.counters();
+    EXPECT_EQ(counters.shared,
+              GetParam() == Way::kMemory ? counters.states + counters.updates : 0);
+    EXPECT_EQ(counters.updates, GetParam() == Way::kInProcess ? 0 : program.supersteps * 4);
   }
 }
 

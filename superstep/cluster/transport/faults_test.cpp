@@ -1,9 +1,13 @@
 // What a network does to those who know the secret: lost connections, late and early ends.
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <transport.grpc.pb.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <list>
 #include <numeric>
 #include <thread>
@@ -14,6 +18,7 @@
 #include "superstep/cluster/transport/server.h"
 #include "superstep/cluster/transport/testing.h"
 #include "superstep/cluster/transport/wire.h"
+#include "superstep/cluster/worker.h"
 
 namespace superstep::cluster::transport {
 namespace {
@@ -76,14 +81,26 @@ Digest wide_end() {
   return end;
 }
 
+/// Where a program ends on one worker in this process.
+RunResult in_this_process(const reduce::Program& program) {
+  Coordinator coordinator(program, {});
+  Worker worker(program, 1);
+  auto& door = coordinator.join(worker, 1);
+  worker.connect(door);
+  return coordinator.run();
+}
+
 /// Runs Wide with one worker behind a relay, and returns what the server counted.
-ServerCounters run_behind_relay(Wide& program, const std::function<void(Relay&)>& prepare) {
-  Server server({});
+ServerCounters run_behind_relay(Wide& program, const std::function<void(Relay&)>& prepare,
+                                const Link& link = {}) {
+  Server server({.link = link});
   Relay relay(server.address());
   prepare(relay);
   Coordinator coordinator(program, {});
   server.attach(coordinator, {}, "same");
-  Remote worker(relay.address(), program);
+  Remote worker({.coordinator = relay.address(), .link = link}, [&program](const Stage&) {
+    return MadeProgram{borrowed(program), "same"};
+  });
   EXPECT_EQ(digest_of(coordinator.run()), wide_end());
   server.detach();
   EXPECT_EQ(relay.cuts, 1);
@@ -186,6 +203,124 @@ TEST(Transfers, AreInTheMetricsOfARound) {
   EXPECT_GE(bytes.in, 20 * 1'600'000);
   EXPECT_LE(bytes.in, server.traffic().in);
   EXPECT_GE(bytes.out, 6 * 1'600'000);
+}
+
+const Link kShares{.shares_memory = true};
+
+/// Runs Wide with workers that share memory, and returns what the server counted.
+ServerCounters run_sharing(const Wide& program, int workers, int lanes) {
+  Server server({.link = kShares});
+  Coordinator coordinator(program, {});
+  server.attach(coordinator, {}, "same");
+  std::list<Remote> remotes;
+  for (int i = 0; i < workers; ++i)
+    remotes.emplace_back(
+        ClientOptions{.coordinator = server.address(), .link = kShares, .lanes = lanes},
+        [&program](const Stage&) { return MadeProgram{borrowed(program), "same"}; });
+  const Digest end = digest_of(coordinator.run());
+  EXPECT_EQ(end, digest_of(in_this_process(program)));
+  server.detach();
+  return server.counters();
+}
+
+TEST(Memory, TakesWhatHasChangedAndNoChunks) {
+  constexpr int64_t kHalf = 400'000 * 4;
+  const ServerCounters counters = run_sharing(Wide(), 1, 1);
+  EXPECT_EQ(counters.tensor_out, 2 * kHalf + 4 * kHalf);
+  EXPECT_EQ(counters.tensor_in, 20 * kHalf);
+  EXPECT_EQ(counters.shared, 5 + 20);
+}
+
+// A sum of few updates keeps their memory until its mean is asked for; of many it keeps the first.
+TEST(Memory, IsNotWrittenWhileTheCoordinatorReads) {
+  for (const int units : {1, 4, 9})
+    for (const int workers : {1, 3})
+      for (const int lanes : {1, 2}) {
+        Wide program;
+        program.units = units;
+        const ServerCounters counters = run_sharing(program, workers, lanes);
+        EXPECT_EQ(counters.updates, 5 * units);
+        EXPECT_EQ(counters.shared, counters.states + counters.updates);
+      }
+}
+
+TEST(Memory, StaysOverALostConnection) {
+  Wide program;
+  const ServerCounters counters = run_behind_relay(
+      program,
+      [&](Relay& relay) {
+        program.before = [&](const reduce::Task& task) {
+          if (task.round.superstep == 1 && relay.cuts == 0) relay.cut();
+        };
+      },
+      kShares);
+  constexpr int64_t kHalf = 400'000 * 4;
+  EXPECT_EQ(counters.connected, 2);
+  EXPECT_EQ(counters.tensor_out, 2 * kHalf + 4 * kHalf);
+  EXPECT_EQ(counters.shared, counters.states + counters.updates);
+}
+
+TEST(Memory, ThatTheSystemDoesNotGiveIsDoneWithout) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 65536, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const ServerCounters counters = run_sharing(Wide(), 2, 1);
+  EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)std::signal(SIGXFSZ, ignored);
+  EXPECT_EQ(counters.updates, 20);
+  EXPECT_EQ(counters.shared, 0);
+}
+
+/// A coordinator that has reached the worker's memory, and then does not.
+class Forgetful : public wire::Coordinator::Service {
+ public:
+  std::vector<wire::Hello> hellos;
+
+  grpc::Status Work(grpc::ServerContext*,
+                    grpc::ServerReaderWriter<wire::ToWorker, wire::FromWorker>* stream) override {
+    wire::FromWorker said;
+    if (!stream->Read(&said)) return grpc::Status::CANCELLED;
+    hellos.push_back(said.hello());
+    if (hellos.size() == 2) return {grpc::StatusCode::FAILED_PRECONDITION, "that is all"};
+    wire::ToWorker message;
+    message.mutable_welcome()->set_worker(1);
+    message.mutable_welcome()->set_shares_memory(true);
+    stream->Write(message);
+    message.mutable_stage()->set_number(1);
+    stream->Write(message);
+    const auto round = program.next(nullptr, {});
+    to_wire(RoundStart{.round = *round,
+                       .spec = program.update_spec(*round),
+                       .shared = std::make_shared<ParamSet>(program.initial().shared)},
+            1, *message.mutable_begin());
+    stream->Write(message);
+    while (stream->Read(&said)) {
+    }
+    return grpc::Status::OK;
+  }
+  grpc::Status Pull(grpc::ServerContext*,
+                    grpc::ServerReaderWriter<wire::Bulk, wire::Bulk>*) override {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED, "no memory"};
+  }
+  const Wide program;
+};
+
+TEST(Memory, ThatTheCoordinatorDoesNotReachIsDoneWithout) {
+  Forgetful coordinator;
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&coordinator);
+  const auto server = builder.BuildAndStart();
+  Remote worker({.coordinator = fmt::format("127.0.0.1:{}", port), .link = kShares},
+                [&](const Stage&) { return MadeProgram{borrowed(coordinator.program), "same"}; });
+  EXPECT_EQ(worker.end(), WorkEnd::kRefused);
+  ASSERT_EQ(coordinator.hellos.size(), 2U);
+  EXPECT_NE(coordinator.hellos[0].memory(), "");
+  EXPECT_EQ(coordinator.hellos[1].memory(), "");
+  EXPECT_EQ(coordinator.hellos[1].memory_key(), "");
 }
 
 TEST(Stages, FollowEachOtherOnOneConnection) {

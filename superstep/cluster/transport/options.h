@@ -28,8 +28,8 @@ struct Link {
   double keepalive_patience = 5;  ///< ... and how long its answer may take.
   bool checks = true;  ///< Chunks carry a hash, and what comes with another is refused. Off: to
                        ///< measure what it costs.
-  bool shares_memory = true;  ///< Tensors between processes of one machine go through memory that
-                              ///< both see, where both ends want it and it can be had.
+  bool shares_memory = false;  ///< Tensors between processes of one machine go through memory that
+                               ///< both see, where both ends want it and it can be had.
 };
 
 }  // namespace superstep::cluster::transport

@@ -298,8 +298,8 @@ class Server::Impl::Session : public WorkerPort,
   }
   [[nodiscard]] bool shares_memory() const { return neighbour_ != nullptr; }
   /// The memory that a transfer names, or null.
-  std::shared_ptr<SharedMemory> memory(int64_t number, size_t floats) {
-    return neighbour_ ? neighbour_->memory(number, floats) : nullptr;
+  std::shared_ptr<SharedMemory> memory(const std::string& name, size_t floats) {
+    return neighbour_ ? neighbour_->memory(name, floats) : nullptr;
   }
   [[nodiscard]] int64_t id() const { return id_; }
 
@@ -448,9 +448,9 @@ Status Server::Impl::Session::handle(const wire::Notice& notice) {
 // A worker pulls a state: what it asks for of it, chunk by chunk or into its memory.
 class Server::Impl::PullCall : public BulkReactor {
  public:
-  /// `memory`: the number of the worker's, or -1.
-  PullCall(Impl& server, std::shared_ptr<Session> session, int64_t memory)
-      : server_(server), session_(std::move(session)), memory_(memory) {
+  /// `memory`: the name of the worker's, or "".
+  PullCall(Impl& server, std::shared_ptr<Session> session, std::string memory)
+      : server_(server), session_(std::move(session)), memory_(std::move(memory)) {
     server_.call_begins();
     StartRead(&message_);
   }
@@ -462,7 +462,7 @@ class Server::Impl::PullCall : public BulkReactor {
       if (!state_) return end({StatusCode::FAILED_PRECONDITION, "that round is over"});
       const auto ranges =
           pull_request(bytes, static_cast<int64_t>(shared()->flat().size())).ranges;
-      if (memory_ >= 0) return write_into_memory(ranges);
+      if (!memory_.empty()) return write_into_memory(ranges);
       chunks_ = cut(ranges);
     } catch (const Error& error) {
       return end({StatusCode::INVALID_ARGUMENT, error.what()});
@@ -513,7 +513,7 @@ class Server::Impl::PullCall : public BulkReactor {
   Impl& server_;
   std::shared_ptr<Session> session_;
   ByteBuffer message_;
-  const int64_t memory_;
+  const std::string memory_;
   std::shared_ptr<const Published> state_;
   std::vector<Range> chunks_;
   size_t next_ = 0;
@@ -523,15 +523,15 @@ class Server::Impl::PullCall : public BulkReactor {
 // A worker delivers an update. It counts once it is whole.
 class Server::Impl::DeliverCall : public BulkReactor {
  public:
-  /// `memory`: the number of the worker's, or -1.
-  DeliverCall(Impl& server, std::shared_ptr<Session> session, LeaseId lease, Lent lent,
-              int64_t memory)
+  DeliverCall(Impl& server, grpc::CallbackServerContext& context, std::shared_ptr<Session> session,
+              LeaseId lease, Lent lent)
       : server_(server),
+        context_(context),
         session_(std::move(session)),
         lease_(lease),
-        memory_(memory),
+        memory_(metadata(context, kMemoryKey)),
         lent_(std::move(lent)),
-        update_(server.take_spare(lent_.spec->layout)),
+        update_(memory_.empty() ? server.take_spare(lent_.spec->layout) : ParamSet()),
         receiver_(lease, {{0, static_cast<int64_t>(update_.flat().size())}}, update_.flat(),
                   server.options_.link.checks) {
     server_.call_begins();
@@ -539,7 +539,7 @@ class Server::Impl::DeliverCall : public BulkReactor {
   }
   void OnReadDone(bool ok) override {
     try {
-      if (!ok && memory_ >= 0) return read_from_memory();
+      if (!ok && !memory_.empty()) return deliver_from_memory();
       if (!ok) return receiver_.whole() ? deliver() : end({StatusCode::CANCELLED, "cut short"});
       server_.counts_.tensor_in += static_cast<int64_t>(message_.Length());
       take(receiver_, message_);
@@ -555,20 +555,24 @@ class Server::Impl::DeliverCall : public BulkReactor {
   }
 
  private:
-  void read_from_memory() {
-    const auto update = update_.flat();
-    const auto memory = session_->memory(memory_, update.size());
+  // Nothing is copied: the sum may take the worker's memory as it would take ours.
+  void deliver_from_memory() {
+    const auto& layout = lent_.spec->layout;
+    const auto memory = session_->memory(memory_, layout->flat_size());
     if (!memory) return end(no_memory());
-    std::ranges::copy(memory->floats(), update.begin());
-    server_.counts_.tensor_in += static_cast<int64_t>(update.size_bytes());
+    float* const floats = memory->floats().data();
+    update_ = ParamSet(layout, std::shared_ptr<float>(memory, floats));
+    server_.counts_.tensor_in += static_cast<int64_t>(update_.flat().size_bytes());
     ++server_.counts_.shared;
     deliver();
   }
   void deliver() {
     reduce::check_update(*lent_.spec, update_);
     ++server_.counts_.updates;
+    const float* const floats = update_.flat().data();
     session_->tell_coordinator(
         [&](CoordinatorPort& port) { port.deliver(lease_, update_, lent_.weight); });
+    if (update_.flat().data() != floats) context_.AddTrailingMetadata(kKeptKey, "1");
     end(Status::OK);
   }
   // Else a lease on a slow link would look dead.
@@ -588,9 +592,10 @@ class Server::Impl::DeliverCall : public BulkReactor {
   }
 
   Impl& server_;
+  grpc::CallbackServerContext& context_;
   std::shared_ptr<Session> session_;
   LeaseId lease_;
-  const int64_t memory_;
+  const std::string memory_;
   Lent lent_;
   ParamSet update_;
   Receiver receiver_;
@@ -617,7 +622,7 @@ class Server::Impl::Service
     if (!server_.knows_secret(*context)) return new Refusal<BulkReactor>(no_secret());
     auto session = server_.session(metadata_number(*context, kSessionKey));
     if (!session) return new Refusal<BulkReactor>(no_session());
-    return new PullCall(server_, std::move(session), metadata_number(*context, kMemoryKey));
+    return new PullCall(server_, std::move(session), metadata(*context, kMemoryKey));
   }
   BulkReactor* Deliver(grpc::CallbackServerContext* context) override {
     if (!server_.knows_secret(*context)) return new Refusal<BulkReactor>(no_secret());
@@ -628,8 +633,7 @@ class Server::Impl::Service
     if (!lent)
       return new Refusal<BulkReactor>(
           Status(StatusCode::NOT_FOUND, "the update is not wanted any more"));
-    return new DeliverCall(server_, std::move(session), lease, std::move(*lent),
-                           metadata_number(*context, kMemoryKey));
+    return new DeliverCall(server_, *context, std::move(session), lease, std::move(*lent));
   }
 
  private:
@@ -821,7 +825,8 @@ ParamSet Server::Impl::take_spare(const std::shared_ptr<const ParamLayout>& layo
 }
 
 void Server::Impl::keep_spare(ParamSet spare) {
-  if (spare.flat().empty()) return;
+  // That of a worker is written by the worker.
+  if (spare.flat().empty() || !spare.owns_memory()) return;
   const std::scoped_lock lock(spare_mutex_);
   if (spare_.size() == kSpare) spare_.erase(spare_.begin());
   spare_.push_back(std::move(spare));

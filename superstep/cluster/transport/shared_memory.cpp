@@ -7,23 +7,49 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
 #include <cstring>
 
 #include "superstep/base/certificates.h"
 
 namespace superstep::cluster::transport {
+
 namespace {
 
-// The key comes first; floats begin at a cache line.
 constexpr size_t kHead = 64;
+constexpr size_t kLongestKey = 48;
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW;
 
+bool is_key(std::string_view key) { return !key.empty() && key.size() <= kLongestKey; }
+Bytes padded(std::string_view key) { return Bytes(key) + Bytes(kLongestKey - key.size(), '\0'); }
 size_t bytes_of(size_t floats) { return kHead + floats * sizeof(float); }
+
+// "descriptor.serial"; negative where it is no such name.
+std::pair<int, int64_t> parse(std::string_view name) {
+  int descriptor = -1;
+  int64_t serial = -1;
+  const char* const end = name.data() + name.size();
+  const auto first = std::from_chars(name.data(), end, descriptor);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return {-1, -1};
+  const auto second = std::from_chars(first.ptr + 1, end, serial);
+  if (second.ec != std::errc() || second.ptr != end) return {-1, -1};
+  return {descriptor, serial};
+}
 
 }  // namespace
 
+// What comes before the floats.
+struct alignas(kHead) SharedMemory::Head {
+  std::array<char, kLongestKey> key;  // padded
+  int64_t serial;                     // from 1
+};
+
 std::shared_ptr<SharedMemory> SharedMemory::make(std::string_view key, size_t floats) {
-  if (key.empty() || key.size() > kHead) return nullptr;
+  static_assert(sizeof(Head) == kHead);
+  static std::atomic<int64_t> made = 0;
+  if (!is_key(key)) return nullptr;
   const int descriptor = memfd_create("superstep", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return nullptr;
   // Taken now: memory that runs out later would be a signal in the middle of a copy.
@@ -34,7 +60,9 @@ std::shared_ptr<SharedMemory> SharedMemory::make(std::string_view key, size_t fl
     return nullptr;
   }
   auto memory = map(descriptor, floats);
-  if (memory) std::memcpy(memory->begin_, key.data(), key.size());
+  if (!memory) return nullptr;
+  std::ranges::copy(key, memory->head().key.begin());
+  memory->head().serial = ++made;
   return memory;
 }
 
@@ -53,6 +81,10 @@ SharedMemory::~SharedMemory() {
   close(descriptor_);
 }
 
+SharedMemory::Head& SharedMemory::head() const { return *static_cast<Head*>(begin_); }
+
+std::string SharedMemory::name() const { return fmt::format("{}.{}", descriptor_, head().serial); }
+
 std::span<float> SharedMemory::floats() const {
   return {reinterpret_cast<float*>(static_cast<char*>(begin_) + kHead),
           (bytes_ - kHead) / sizeof(float)};
@@ -68,8 +100,14 @@ Neighbour::~Neighbour() {
   if (folder_ >= 0) close(folder_);
 }
 
-std::shared_ptr<SharedMemory> Neighbour::memory(int64_t number, size_t floats) {
-  if (folder_ < 0 || number < 0 || key_.empty() || key_.size() > kHead) return nullptr;
+std::shared_ptr<SharedMemory> Neighbour::memory(std::string_view name, size_t floats) {
+  const auto [number, serial] = parse(name);
+  if (folder_ < 0 || number < 0 || serial < 1 || !is_key(key_)) return nullptr;
+  const std::scoped_lock lock(mutex_);
+  const auto known =
+      std::ranges::find_if(found_, [&](const auto& found) { return found.first == name; });
+  if (known != found_.end())
+    return known->second->floats().size() == floats ? known->second : nullptr;
   const int descriptor = openat(folder_, fmt::format("fd/{}", number).c_str(),
                                 O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) return nullptr;
@@ -81,20 +119,13 @@ std::shared_ptr<SharedMemory> Neighbour::memory(int64_t number, size_t floats) {
     close(descriptor);
     return nullptr;
   }
-  const std::scoped_lock lock(mutex_);
-  const auto known = std::ranges::find_if(found_, [&](const Found& found) {
-    return found.device == about.st_dev && found.file == about.st_ino;
-  });
-  if (known != found_.end()) {
-    close(descriptor);
-    return known->memory;
-  }
   auto memory = SharedMemory::map(descriptor, floats);
-  if (!memory ||
-      !same_secret(std::string_view(static_cast<const char*>(memory->begin_), key_.size()), key_))
+  if (!memory) return nullptr;
+  const SharedMemory::Head& head = memory->head();
+  if (head.serial != serial || !same_secret({head.key.data(), head.key.size()}, padded(key_)))
     return nullptr;
   if (found_.size() == kMost) found_.erase(found_.begin());
-  found_.push_back({about.st_dev, about.st_ino, memory});
+  found_.emplace_back(name, memory);
   return memory;
 }
 

@@ -2,20 +2,23 @@
 //
 //   worker                                          coordinator
 //     auto memory = SharedMemory::make(key, n);
-//     ... says getpid(), memory->number(), key ...    Neighbour worker(process, key);
-//                                                     auto same = worker.memory(number, n);
+//     ... says getpid(), key, memory->name() ...      Neighbour worker(process, key);
+//                                                     auto same = worker.memory(name, n);
 //
 // The memory lies in no folder (memfd_create(2)) and is gone with the last process that maps it,
 // however that ends. Its size is sealed, so that neither end can pull it from under the other. It
 // begins with a key that only its maker can have told: on another machine, in another namespace of
-// processes, or under another user the same numbers lead nowhere, or to what has another key.
+// processes, or under another user the same name leads nowhere, or to what has another key. A name
+// is never used twice with one key: who comes late does not reach what came after.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "superstep/base/bytes.h"
@@ -31,16 +34,18 @@ class SharedMemory {
   SharedMemory(const SharedMemory&) = delete;
   SharedMemory& operator=(const SharedMemory&) = delete;
 
-  /// What another process finds it by: a descriptor of this one.
-  [[nodiscard]] int number() const { return descriptor_; }
+  /// What another process finds it by: a descriptor of this one, and a serial number.
+  [[nodiscard]] std::string name() const;
   [[nodiscard]] std::span<float> floats() const;
 
  private:
   friend class Neighbour;
+  struct Head;
   SharedMemory(int descriptor, void* begin, size_t bytes)
       : descriptor_(descriptor), begin_(begin), bytes_(bytes) {}
   /// Takes the descriptor; null where it cannot be mapped.
   static std::shared_ptr<SharedMemory> map(int descriptor, size_t floats);
+  [[nodiscard]] Head& head() const;
 
   int descriptor_;
   void* begin_;
@@ -56,22 +61,18 @@ class Neighbour {
   Neighbour(const Neighbour&) = delete;
   Neighbour& operator=(const Neighbour&) = delete;
 
-  /// The memory of this number in that process; null where there is none of this key and size, or
-  /// it cannot be reached. What was found once stays mapped, the last few of them.
-  std::shared_ptr<SharedMemory> memory(int64_t number, size_t floats);
+  /// The memory of this name in that process; null where there is none of this key and size, or it
+  /// cannot be reached. What was found once stays mapped, the last few of them.
+  std::shared_ptr<SharedMemory> memory(std::string_view name, size_t floats);
   /// Lets go of all that nobody uses.
   void forget();
 
  private:
-  struct Found {
-    uint64_t device, file;
-    std::shared_ptr<SharedMemory> memory;
-  };
   static constexpr size_t kMost = 16;
   const Bytes key_;
   int folder_;
   std::mutex mutex_;
-  std::vector<Found> found_;  // the oldest first
+  std::vector<std::pair<std::string, std::shared_ptr<SharedMemory>>> found_;  // the oldest first
 };
 
 }  // namespace superstep::cluster::transport

@@ -12,6 +12,7 @@
 #include "superstep/cluster/testing.h"
 #include "superstep/cluster/transport/client.h"
 #include "superstep/cluster/transport/server.h"
+#include "superstep/cluster/transport/shared_memory.h"
 #include "superstep/cluster/transport/testing.h"
 #include "superstep/cluster/transport/wire.h"
 
@@ -24,8 +25,9 @@ using testing::Socket;
 /// A job with a secret; ends well, whatever strangers did before.
 class Job {
  public:
-  explicit Job(bool tls = false) : authority(make_authority("a job")) {
+  explicit Job(bool tls = false, bool shares_memory = false) : authority(make_authority("a job")) {
     link.secret = make_secret();
+    link.shares_memory = shares_memory;
     Link server_link = link;
     if (tls) {
       server_link.tls = issue(authority, {"127.0.0.1"});
@@ -168,8 +170,9 @@ TEST(Strangers, OfAnotherVersionAreRefused) {
   const grpc::Status status = say(job, job.link.secret, hello(kVersion + 1), false);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(status.error_message(),
-            "it speaks version 3 of the protocol, the coordinator 2: start workers and coordinator "
-            "from one build");
+            fmt::format("it speaks version {} of the protocol, the coordinator {}: start workers and "
+                        "coordinator from one build",
+                        kVersion + 1, kVersion));
   EXPECT_EQ(job.server->counters().refused, 1);
 }
 
@@ -185,6 +188,59 @@ TEST(Strangers, WhoBreakTheProtocolAreRefused) {
   EXPECT_EQ(say(job, job.link.secret, hello(kVersion), true).error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(job.server->counters().refused, 4);
+}
+
+/// A worker by hand, welcome once it has said hello.
+struct Visitor {
+  Visitor(Job& job, const wire::FromWorker& hello)
+      : secret(job.link.secret), stub(wire::Coordinator::NewStub(job.channel())) {
+    context.AddMetadata(kSecretKey, secret);
+    stream = stub->Work(&context);
+    stream->Write(hello);
+    wire::ToWorker answer;
+    EXPECT_TRUE(stream->Read(&answer));
+    welcome = answer.welcome();
+  }
+  ~Visitor() {
+    context.TryCancel();
+    stream->Finish();
+  }
+  Visitor(const Visitor&) = delete;
+  Visitor& operator=(const Visitor&) = delete;
+
+  Bytes secret;
+  std::unique_ptr<wire::Coordinator::Stub> stub;
+  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientReaderWriter<wire::FromWorker, wire::ToWorker>> stream;
+  wire::Welcome welcome;
+};
+
+// What they say of memory is tried, and believed only where their own key lies there.
+TEST(Strangers, CannotShareMemoryThatIsNotTheirs) {
+  Job job(/*tls=*/false, /*shares_memory=*/true);
+  const Bytes key = make_secret();
+  const auto memory = SharedMemory::make(key, 0);
+  ASSERT_TRUE(memory);
+  wire::FromWorker honest = hello(kVersion);
+  honest.mutable_hello()->set_process(getpid());
+  honest.mutable_hello()->set_memory_key(key);
+  honest.mutable_hello()->set_memory(memory->name());
+  EXPECT_TRUE(Visitor(job, honest).welcome.shares_memory());
+  EXPECT_FALSE(Visitor(job, hello(kVersion)).welcome.shares_memory());
+  const auto spoiled = [&](const std::function<void(wire::Hello&)>& spoil) {
+    wire::FromWorker message = honest;
+    spoil(*message.mutable_hello());
+    return Visitor(job, message).welcome.shares_memory();
+  };
+  EXPECT_FALSE(spoiled([](wire::Hello& hello) { hello.set_process(1); }));
+  EXPECT_FALSE(spoiled([](wire::Hello& hello) { hello.set_process(-1); }));
+  EXPECT_FALSE(spoiled([](wire::Hello& hello) { hello.set_memory_key(make_secret()); }));
+  EXPECT_FALSE(spoiled([](wire::Hello& hello) { hello.set_memory_key(Bytes(100, 'x')); }));
+  EXPECT_FALSE(spoiled([](wire::Hello& hello) { hello.set_memory("0.1"); }));
+  EXPECT_FALSE(spoiled([](wire::Hello& hello) { hello.set_memory(""); }));
+  Job unwilling;
+  EXPECT_FALSE(Visitor(unwilling, honest).welcome.shares_memory());
+  EXPECT_EQ(job.server->counters().connected, 8);  // and all may work, over their connection
 }
 
 TEST(Strangers, WithALongMessageAreCutOff) {

@@ -26,6 +26,7 @@ inline constexpr char kSecretKey[] = "superstep-secret-bin";
 inline constexpr char kSessionKey[] = "superstep-session";
 inline constexpr char kLeaseKey[] = "superstep-lease";
 inline constexpr char kMemoryKey[] = "superstep-memory";
+inline constexpr char kKeptKey[] = "superstep-kept";
 
 /// The state of a round, as it is said before it is moved.
 struct StateHead {
