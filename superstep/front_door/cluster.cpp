@@ -22,8 +22,7 @@ namespace {
 constexpr const char* kLoopback = "127.0.0.1:0";
 
 transport::Link link_of(const Credentials& credentials, bool shares_memory) {
-  return {
-      .secret = credentials.secret, .tls = credentials.tls, .shares_memory = shares_memory};
+  return {.secret = credentials.secret, .tls = credentials.tls, .shares_memory = shares_memory};
 }
 
 // A container counts what its coordinator has mapped of its workers as the coordinator's own.

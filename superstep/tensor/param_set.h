@@ -97,7 +97,9 @@ class ParamSet {
   [[nodiscard]] std::span<float> flat() { return flat_.all(); }
   [[nodiscard]] std::span<const float> flat() const { return flat_.all(); }
 
-  [[nodiscard]] std::span<float> values(int i) { return {flat().data() + layout_->offset(i), n(i)}; }
+  [[nodiscard]] std::span<float> values(int i) {
+    return {flat().data() + layout_->offset(i), n(i)};
+  }
   [[nodiscard]] std::span<const float> values(int i) const {
     return {flat().data() + layout_->offset(i), n(i)};
   }

@@ -103,7 +103,8 @@ class SharedTensors {
   [[nodiscard]] std::string name_of(const ParamSet& params) {
     const std::scoped_lock lock(mutex_);
     for (const auto& made : made_)
-      if (const auto memory = made.lock(); memory && memory->floats().data() == params.flat().data())
+      if (const auto memory = made.lock();
+          memory && memory->floats().data() == params.flat().data())
         return memory->name();
     return {};
   }
@@ -240,8 +241,8 @@ class Connection : public CoordinatorPort {
   std::mutex write_mutex_;
   std::atomic<int64_t> session_ = 0;
   std::atomic<bool> shares_memory_ = false;  // the coordinator has reached it
-  bool over_ = false;    // under write_mutex_: the call has ended
-  std::string problem_;  // why we ended it ourselves
+  bool over_ = false;                        // under write_mutex_: the call has ended
+  std::string problem_;                      // why we ended it ourselves
 
   std::mutex mutex_;
   std::condition_variable_any changed_;

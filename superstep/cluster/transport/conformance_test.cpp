@@ -160,8 +160,7 @@ TEST_P(Transport, MovesLargeStatesAndUpdates) {
     for (int i = 0; i < workers; ++i) cluster.join(1);
     EXPECT_EQ(digest_of(cluster.run().state.shared), wide_end());
     const ServerCounters counters = cluster.counters();
-    EXPECT_EQ(counters.shared,
-              GetParam() == Way::kMemory ? counters.states + counters.updates : 0);
+    EXPECT_EQ(counters.shared, GetParam() == Way::kMemory ? counters.states + counters.updates : 0);
     EXPECT_EQ(counters.updates, GetParam() == Way::kInProcess ? 0 : program.supersteps * 4);
   }
 }

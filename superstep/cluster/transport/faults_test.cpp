@@ -216,7 +216,9 @@ ServerCounters run_sharing(const Wide& program, int workers, int lanes) {
   for (int i = 0; i < workers; ++i)
     remotes.emplace_back(
         ClientOptions{.coordinator = server.address(), .link = kShares, .lanes = lanes},
-        [&program](const Stage&) { return MadeProgram{borrowed(program), "same"}; });
+        [&program](const Stage&) {
+          return MadeProgram{borrowed(program), "same"};
+        });
   const Digest end = digest_of(coordinator.run());
   EXPECT_EQ(end, digest_of(in_this_process(program)));
   server.detach();
@@ -315,7 +317,9 @@ TEST(Memory, ThatTheCoordinatorDoesNotReachIsDoneWithout) {
   builder.RegisterService(&coordinator);
   const auto server = builder.BuildAndStart();
   Remote worker({.coordinator = fmt::format("127.0.0.1:{}", port), .link = kShares},
-                [&](const Stage&) { return MadeProgram{borrowed(coordinator.program), "same"}; });
+                [&](const Stage&) {
+                  return MadeProgram{borrowed(coordinator.program), "same"};
+                });
   EXPECT_EQ(worker.end(), WorkEnd::kRefused);
   ASSERT_EQ(coordinator.hellos.size(), 2U);
   EXPECT_NE(coordinator.hellos[0].memory(), "");

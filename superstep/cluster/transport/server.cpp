@@ -460,8 +460,7 @@ class Server::Impl::PullCall : public BulkReactor {
       const Bytes bytes = to_bytes(message_);
       state_ = session_->state(ByteReader(bytes, "request for a state").get<int64_t>());
       if (!state_) return end({StatusCode::FAILED_PRECONDITION, "that round is over"});
-      const auto ranges =
-          pull_request(bytes, static_cast<int64_t>(shared()->flat().size())).ranges;
+      const auto ranges = pull_request(bytes, static_cast<int64_t>(shared()->flat().size())).ranges;
       if (!memory_.empty()) return write_into_memory(ranges);
       chunks_ = cut(ranges);
     } catch (const Error& error) {

@@ -92,9 +92,9 @@ std::span<float> SharedMemory::floats() const {
 
 Neighbour::Neighbour(int64_t process, Bytes key)
     : key_(std::move(key)),
-      folder_(process > 0 ? open(fmt::format("/proc/{}", process).c_str(),
-                                 O_PATH | O_DIRECTORY | O_CLOEXEC)
-                          : -1) {}
+      folder_(process > 0
+                  ? open(fmt::format("/proc/{}", process).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)
+                  : -1) {}
 
 Neighbour::~Neighbour() {
   if (folder_ >= 0) close(folder_);

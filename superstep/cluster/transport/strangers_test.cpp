@@ -169,10 +169,11 @@ TEST(Strangers, OfAnotherVersionAreRefused) {
   Job job;
   const grpc::Status status = say(job, job.link.secret, hello(kVersion + 1), false);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
-  EXPECT_EQ(status.error_message(),
-            fmt::format("it speaks version {} of the protocol, the coordinator {}: start workers and "
-                        "coordinator from one build",
-                        kVersion + 1, kVersion));
+  EXPECT_EQ(
+      status.error_message(),
+      fmt::format("it speaks version {} of the protocol, the coordinator {}: start workers and "
+                  "coordinator from one build",
+                  kVersion + 1, kVersion));
   EXPECT_EQ(job.server->counters().refused, 1);
 }
 
