@@ -363,6 +363,8 @@ class Server::Impl::Session : public WorkerPort,
     if (state == state_) return false;
     if (state) {
       lent_.clear();
+      // Another phase: the worker makes new memory, and what we map of the old stays in use.
+      if (neighbour_ && spec_ && spec_->layout != state->start->spec.layout) neighbour_->forget();
       spec_ = std::make_shared<const reduce::UpdateSpec>(state->start->spec);
     }
     state_.swap(state);

@@ -64,11 +64,11 @@ class Neighbour {
   /// The memory of this name in that process; null where there is none of this key and size, or it
   /// cannot be reached. What was found once stays mapped, the last few of them.
   std::shared_ptr<SharedMemory> memory(std::string_view name, size_t floats);
-  /// Lets go of all that nobody uses.
+  /// Lets go of what was found, but for what is being used.
   void forget();
 
  private:
-  static constexpr size_t kMost = 16;
+  static constexpr size_t kMost = 64;
   const Bytes key_;
   int folder_;
   std::mutex mutex_;
