@@ -86,35 +86,6 @@ struct Made {
   std::vector<Digest> digests;
 };
 
-/// Tensors of this worker that its coordinator sees, too. Safe from many threads.
-class SharedTensors {
- public:
-  [[nodiscard]] const Bytes& key() const { return key_; }
-  /// Zeros in memory that can be shared, or in other memory where there is none.
-  ParamSet make(const std::shared_ptr<const ParamLayout>& layout) {
-    auto memory = SharedMemory::make(key_, layout->flat_size());
-    if (!memory) return ParamSet(layout);
-    const std::scoped_lock lock(mutex_);
-    std::erase_if(made_, [](const auto& made) { return made.expired(); });
-    made_.push_back(memory);
-    return {layout, std::shared_ptr<float>(memory, memory->floats().data())};
-  }
-  /// The name of the memory that these lie in; "": in none that make() made.
-  [[nodiscard]] std::string name_of(const ParamSet& params) {
-    const std::scoped_lock lock(mutex_);
-    for (const auto& made : made_)
-      if (const auto memory = made.lock();
-          memory && memory->floats().data() == params.flat().data())
-        return memory->name();
-    return {};
-  }
-
- private:
-  const Bytes key_ = make_secret();
-  std::mutex mutex_;
-  std::vector<std::weak_ptr<SharedMemory>> made_;
-};
-
 /// What the worker has seen of its job, over lost connections.
 struct Seen {
   std::string job;

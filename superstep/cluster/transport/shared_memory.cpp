@@ -12,8 +12,6 @@
 #include <charconv>
 #include <cstring>
 
-#include "superstep/base/certificates.h"
-
 namespace superstep::cluster::transport {
 
 namespace {
@@ -88,6 +86,23 @@ std::string SharedMemory::name() const { return fmt::format("{}.{}", descriptor_
 std::span<float> SharedMemory::floats() const {
   return {reinterpret_cast<float*>(static_cast<char*>(begin_) + kHead),
           (bytes_ - kHead) / sizeof(float)};
+}
+
+ParamSet SharedTensors::make(const std::shared_ptr<const ParamLayout>& layout) {
+  const auto memory = SharedMemory::make(key_, layout->flat_size());
+  if (!memory) return ParamSet(layout);
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(made_, [](const auto& made) { return made.expired(); });
+  made_.push_back(memory);
+  return {layout, std::shared_ptr<float>(memory, memory->floats().data())};
+}
+
+std::string SharedTensors::name_of(const ParamSet& params) {
+  const std::scoped_lock lock(mutex_);
+  for (const auto& made : made_)
+    if (const auto memory = made.lock(); memory && memory->floats().data() == params.flat().data())
+      return memory->name();
+  return {};
 }
 
 Neighbour::Neighbour(int64_t process, Bytes key)

@@ -22,6 +22,8 @@
 #include <vector>
 
 #include "superstep/base/bytes.h"
+#include "superstep/base/certificates.h"
+#include "superstep/tensor/param_set.h"
 
 namespace superstep::cluster::transport {
 
@@ -50,6 +52,21 @@ class SharedMemory {
   int descriptor_;
   void* begin_;
   size_t bytes_;
+};
+
+/// Tensors of this process that a neighbour sees, too. Safe from many threads.
+class SharedTensors {
+ public:
+  [[nodiscard]] const Bytes& key() const { return key_; }
+  /// Zeros in memory that can be shared, or in other memory where there is none.
+  ParamSet make(const std::shared_ptr<const ParamLayout>& layout);
+  /// The name of the memory that these lie in; "": in none that make() made.
+  [[nodiscard]] std::string name_of(const ParamSet& params);
+
+ private:
+  const Bytes key_ = make_secret();
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<SharedMemory>> made_;
 };
 
 /// Another process, as far as it shares memory. Safe from many threads.
