@@ -9,7 +9,7 @@
 namespace superstep::engines {
 namespace {
 
-// More than a few do not move a state faster: that is the memory's speed.
+// On YARN the coordinator's container was not granted all cores of its node.
 constexpr int kMostMovers = 4;
 
 }  // namespace

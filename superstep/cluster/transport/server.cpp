@@ -363,7 +363,7 @@ class Server::Impl::Session : public WorkerPort,
     if (state == state_) return false;
     if (state) {
       lent_.clear();
-      // Another phase: the worker makes new memory, and what we map of the old stays in use.
+      // Another phase: the worker makes new memory, and the old is not freed while we map it.
       if (neighbour_ && spec_ && spec_->layout != state->start->spec.layout) neighbour_->forget();
       spec_ = std::make_shared<const reduce::UpdateSpec>(state->start->spec);
     }

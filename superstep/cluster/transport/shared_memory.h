@@ -1,4 +1,4 @@
-// Floats that two processes of one machine both see, where the network would copy them four times.
+// Floats that two processes of one machine both see, where the network would copy them.
 //
 //   worker                                          coordinator
 //     auto memory = SharedMemory::make(key, n);
