@@ -32,6 +32,26 @@ TEST(ParamSet, FillsTensorsAndLeavesThePaddingZero) {
   EXPECT_EQ(p.flat()[63], 0.0F);
 }
 
+TEST(ParamSet, MayLieInMemoryOfOthersButItsCopiesDoNot) {
+  const auto layout = three().shared_layout();
+  const auto memory = std::make_shared<AlignedVector<float>>(layout->flat_size(), 2.0F);
+  ParamSet there(layout, std::shared_ptr<float>(memory, memory->data()));
+  EXPECT_FALSE(there.owns_memory());
+  EXPECT_EQ(there.flat().data(), memory->data());
+  ParamSet copy = there;
+  EXPECT_TRUE(copy.owns_memory());
+  there.flat()[0] = 3;
+  EXPECT_EQ(memory->front(), 3);
+  EXPECT_EQ(copy.flat()[0], 2);
+  ParamSet moved = std::move(there);
+  EXPECT_EQ(moved.flat().data(), memory->data());
+  EXPECT_EQ(memory.use_count(), 2);
+  moved = std::move(copy);
+  EXPECT_TRUE(moved.owns_memory());
+  EXPECT_EQ(moved.flat()[0], 2);
+  EXPECT_EQ(memory.use_count(), 1);
+}
+
 TEST(ParamSet, FindsTensorsByName) {
   ParamSet p = three();
   EXPECT_EQ(p.layout().find("b"), 1);
