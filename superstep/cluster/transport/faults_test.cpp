@@ -137,7 +137,8 @@ TEST(Faults, AConnectionCutInTheMiddleOfAnUpdateIsMadeAgain) {
   const ServerCounters counters =
       run_behind_relay(program, [](Relay& relay) { relay.up_left = 4'000'000; });
   EXPECT_EQ(counters.connected, 2);
-  EXPECT_EQ(counters.broken, 1);
+  EXPECT_EQ(counters.updates, 20);
+  EXPECT_LE(counters.broken, 1);  // 0: the session was gone before its transfer was looked at
 }
 
 // The first state has 3.2 MB. The server may have handed all of it to its kernel by then.
