@@ -269,9 +269,10 @@ bool Coordinator::run_round(const Round& round) {
   round_done_ = round.units.empty();
   if (round_done_) return true;
 
+  if (place_) state_.shared = place_(std::move(state_.shared));
   auto shared = std::make_shared<ParamSet>(std::move(state_.shared));
   start_ = std::make_shared<const RoundStart>(
-      RoundStart{round, std::move(spec), shared, schedule_.compares()});
+      RoundStart{round, std::move(spec), shared});
   for (Door* door : doors()) door->tell([&](WorkerPort& worker) { worker.begin(start_); });
   // Asked before the clock is: file systems may take their time.
   auto hosts =
@@ -420,8 +421,11 @@ void Coordinator::carry_out(const std::vector<reduce::Action>& actions) {
               const auto found = private_states_.find(id);
               Bytes before = found == private_states_.end() ? Bytes{} : found->second;
               door(grant.worker).tell([&](WorkerPort& worker) {
-                worker.grant(grant.lease, grant.unit, std::move(before));
+                worker.grant(grant.lease, grant.unit, std::move(before), grant.compares);
               });
+            },
+            [&](const reduce::Compare& compare) {
+              door(compare.worker).tell([&](WorkerPort& worker) { worker.compare(compare.lease); });
             },
             [&](const reduce::Push& push) {
               {

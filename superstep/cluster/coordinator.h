@@ -122,6 +122,9 @@ class Coordinator {
   /// all. Afterwards `port` is not called any more.
   void leave(CoordinatorPort& door, bool died = true);
 
+  /// Before run(): `place` takes a state and returns the same in the memory where it is to lie.
+  void place_states(std::function<ParamSet(ParamSet)> place) { place_ = std::move(place); }
+
   /// Runs the job to its end, or until the stop token asks. Throws what a unit threw.
   RunResult run();
 
@@ -205,6 +208,7 @@ class Coordinator {
   int adding_ = 0;  // leases that are being added, or were and the schedule does not know it yet
 
   // The coordinator's own thread alone.
+  std::function<ParamSet(ParamSet)> place_;
   reduce::State state_;
   std::map<int64_t, Bytes> private_states_;  // by unit id, as the round began
   std::vector<Bytes> new_private_states_;    // of each unit of the round, as it ends

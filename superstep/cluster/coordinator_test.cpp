@@ -189,36 +189,39 @@ TEST(Coordinator, ShowsTheStateAfterEachRound) {
   EXPECT_EQ(first, (std::vector<float>{0, 16, 48, 96, 160, 240}));
 }
 
-// Notes what the worker is told of the rounds.
+// Counts what the worker is told of digests.
 class Listening : public WorkerPort {
  public:
   explicit Listening(WorkerPort& worker) : worker_(worker) {}
   void begin(std::shared_ptr<const RoundStart> start) override {
-    if (start) compares.push_back(start->compares);
     worker_.begin(std::move(start));
   }
-  void grant(LeaseId lease, int unit, Bytes private_state) override {
-    worker_.grant(lease, unit, std::move(private_state));
+  void grant(LeaseId lease, int unit, Bytes private_state, bool compares) override {
+    (compares ? compared : alone) += 1;
+    worker_.grant(lease, unit, std::move(private_state), compares);
   }
+  void compare(LeaseId lease) override { worker_.compare(lease); }
   void push(LeaseId lease) override { worker_.push(lease); }
   void drop(LeaseId lease) override { worker_.drop(lease); }
   void stop() override { worker_.stop(); }
-  std::vector<bool> compares;
+  int64_t compared = 0, alone = 0;
 
  private:
   WorkerPort& worker_;
 };
 
-TEST(Coordinator, AsksForDigestsWhereResultsMayBeCompared) {
-  for (const double audit : {0.0, 0.001}) {
+TEST(Coordinator, AsksForDigestsWhereResultsAreCompared) {
+  for (const double audit : {0.0, 0.5}) {
     const Sums program;
     Coordinator coordinator(program, {.schedule = calm(audit)});
     Worker worker(program, 2);
     Listening listening(worker);
     worker.connect(coordinator.join(listening, 2));
-    (void)coordinator.run();
-    // Of each of 6 rounds, and once more of that under way as it joins.
-    EXPECT_EQ(listening.compares, std::vector<bool>(7, audit > 0));
+    const RunResult result = coordinator.run();
+    EXPECT_EQ(listening.compared, 2 * result.counters.audited);
+    EXPECT_EQ(listening.alone, 48 - result.counters.audited);
+    EXPECT_EQ(result.counters.compared, result.counters.audited);
+    EXPECT_EQ(result.counters.audited > 0, audit > 0);
   }
 }
 
@@ -338,7 +341,8 @@ class Deserter : public WorkerPort {
       stop_.request_stop();
     });
   }
-  void grant(LeaseId, int, Bytes) override {}
+  void grant(LeaseId, int, Bytes, bool) override {}
+  void compare(LeaseId) override {}
   void push(LeaseId) override {}
   void drop(LeaseId) override {}
   void stop() override {}
@@ -484,9 +488,10 @@ class Victim : public WorkerPort {
   explicit Victim(Coordinator& coordinator)
       : coordinator_(coordinator), door_(coordinator.join(*this, 1, "node-1")) {}
   void begin(std::shared_ptr<const RoundStart>) override {}
-  void grant(LeaseId, int, Bytes) override {
+  void grant(LeaseId, int, Bytes, bool) override {
     dying_ = std::jthread([this] { coordinator_.leave(door_); });
   }
+  void compare(LeaseId) override {}
   void push(LeaseId) override {}
   void drop(LeaseId) override {}
   void stop() override {}

@@ -11,6 +11,7 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include "superstep/base/hash.h"
 #include "superstep/io/bytes_read.h"
@@ -27,16 +28,14 @@ struct RoundStart {
   reduce::Round round;
   reduce::UpdateSpec spec;
   std::shared_ptr<const ParamSet> shared;
-  /// Whether a unit may be computed twice and compared: only then do notices need a digest, which
-  /// costs a pass over the update.
-  bool compares = true;
 };
 
 /// A finished unit, all but its update.
 struct Notice {
   LeaseId lease = 0;
-  Digest digest;  ///< Of update, weight, blob and private state; 0 where RoundStart::compares is
-                  ///< false.
+  /// Of update, weight, blob and private state; where it was asked for, since it costs a pass over
+  /// the update.
+  std::optional<Digest> digest;
   int64_t weight = 0;
   Bytes blob, private_state;
   double compute_seconds = 0;
@@ -55,8 +54,10 @@ class WorkerPort {
   virtual ~WorkerPort() = default;
   /// A round begins; null: it has ended, and its state is to be let go of.
   virtual void begin(std::shared_ptr<const RoundStart> start) = 0;
-  /// Compute unit `unit` of the round begun last.
-  virtual void grant(LeaseId lease, int unit, Bytes private_state) = 0;
+  /// Compute unit `unit` of the round begun last. `compares`: the notice is to bring a digest.
+  virtual void grant(LeaseId lease, int unit, Bytes private_state, bool compares) = 0;
+  /// So is that of a lease granted before, where its unit has not finished yet.
+  virtual void compare(LeaseId lease) = 0;
   virtual void push(LeaseId lease) = 0;
   virtual void drop(LeaseId lease) = 0;
   /// No more leases; what is being computed is not wanted.

@@ -26,7 +26,8 @@ Digest digest_of(const reduce::Outcome& outcome) {
 // What a running unit is told, and what it says.
 class Worker::LaneProgress : public reduce::Progress {
  public:
-  LaneProgress(Worker& worker, LeaseId lease) : worker_(worker), lease_(lease) {}
+  LaneProgress(Worker& worker, LeaseId lease, bool compares)
+      : worker_(worker), lease_(lease), compares_(compares) {}
   // Beats travel to the coordinator once in a while: a beat a minibatch would flood it.
   void beat() override {
     ++beats_;
@@ -36,6 +37,8 @@ class Worker::LaneProgress : public reduce::Progress {
   }
   bool stopped() const override { return dropped_ || worker_.stopping_; }
   void drop() { dropped_ = true; }
+  void compare() { compares_ = true; }
+  [[nodiscard]] bool compares() const { return compares_; }
   [[nodiscard]] LeaseId lease() const { return lease_; }
 
  private:
@@ -43,7 +46,7 @@ class Worker::LaneProgress : public reduce::Progress {
   Worker& worker_;
   LeaseId lease_;
   uint64_t beats_ = 0;
-  std::atomic<bool> dropped_ = false;
+  std::atomic<bool> dropped_ = false, compares_;
   std::chrono::steady_clock::time_point said_ = std::chrono::steady_clock::now();
 };
 
@@ -64,12 +67,18 @@ void Worker::begin(std::shared_ptr<const RoundStart> start) {
   start_ = std::move(start);
 }
 
-void Worker::grant(LeaseId lease, int unit, Bytes private_state) {
+void Worker::grant(LeaseId lease, int unit, Bytes private_state, bool compares) {
   {
     const std::scoped_lock lock(mutex_);
-    grants_.push_back({lease, unit, std::move(private_state), start_});
+    grants_.push_back({lease, unit, std::move(private_state), compares, start_});
   }
   changed_.notify_all();
+}
+
+void Worker::compare(LeaseId lease) {
+  const std::scoped_lock lock(mutex_);
+  if (const auto found = running_.find(lease); found != running_.end()) found->second->compare();
+  for (Grant& grant : grants_) grant.compares |= grant.lease == lease;
 }
 
 void Worker::push(LeaseId lease) {
@@ -135,15 +144,18 @@ void Worker::lane(size_t number) {
   if (beside) deliverer = std::jthread([&] { deliver_from(hatch); });
   for (;;) {
     Grant grant;
+    std::optional<LaneProgress> progress;
     {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return stopping_ || !grants_.empty(); });
       if (stopping_) return;
       grant = std::move(grants_.front());
       grants_.pop_front();
+      // At once: a Drop that found it nowhere would be answered as if it did not run.
+      running_[grant.lease] = &progress.emplace(*this, grant.lease, grant.compares);
       ++units_by_lane_[number];
     }
-    std::optional<Finished> finished = run(std::move(grant), *scratch);
+    std::optional<Finished> finished = run(std::move(grant), *progress, *scratch);
     if (!finished) continue;
     if (beside) {
       hand_over(std::move(*finished), hatch, *scratch);
@@ -155,13 +167,9 @@ void Worker::lane(size_t number) {
 }
 
 // Computes a unit and says that it is ready; nothing where there is nothing to hand in.
-std::optional<Worker::Finished> Worker::run(Grant grant, reduce::LaneScratch& scratch) {
+std::optional<Worker::Finished> Worker::run(Grant grant, LaneProgress& progress,
+                                            reduce::LaneScratch& scratch) {
   const auto started = std::chrono::steady_clock::now();
-  LaneProgress progress(*this, grant.lease);
-  {
-    const std::scoped_lock lock(mutex_);
-    running_[grant.lease] = &progress;
-  }
   reduce::Outcome outcome;
   std::exception_ptr error;
   try {
@@ -177,8 +185,9 @@ std::optional<Worker::Finished> Worker::run(Grant grant, reduce::LaneScratch& sc
     error = std::current_exception();
   }
   const double seconds = seconds_since(started);
-  const bool compares = grant.start->compares;
   grant.start.reset();  // the coordinator may now move the state without copying it
+  std::optional<Digest> digest;
+  if (!error && progress.compares() && !progress.stopped()) digest = digest_of(outcome);
   bool cut_short = false;
   {
     const std::scoped_lock lock(mutex_);
@@ -195,7 +204,7 @@ std::optional<Worker::Finished> Worker::run(Grant grant, reduce::LaneScratch& sc
     return std::nullopt;
   }
   coordinator_->notice({.lease = grant.lease,
-                        .digest = compares ? digest_of(outcome) : Digest{},
+                        .digest = digest,
                         .weight = outcome.weight,
                         .blob = std::move(outcome.blob),
                         .private_state = std::move(outcome.private_state),

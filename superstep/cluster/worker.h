@@ -26,7 +26,8 @@ class Worker : public WorkerPort {
   void connect(CoordinatorPort& coordinator);
 
   void begin(std::shared_ptr<const RoundStart> start) override;
-  void grant(LeaseId lease, int unit, Bytes private_state) override;
+  void grant(LeaseId lease, int unit, Bytes private_state, bool compares) override;
+  void compare(LeaseId lease) override;
   void push(LeaseId lease) override;
   void drop(LeaseId lease) override;
   void stop() override;
@@ -39,6 +40,7 @@ class Worker : public WorkerPort {
     LeaseId lease;
     int unit;
     Bytes private_state;
+    bool compares;
     std::shared_ptr<const RoundStart> start;
   };
   /// What is left of a unit once its notice is out.
@@ -57,7 +59,7 @@ class Worker : public WorkerPort {
 
   void lane(size_t number);
   [[nodiscard]] int team_of(size_t lane) const;
-  std::optional<Finished> run(Grant grant, reduce::LaneScratch& scratch);
+  std::optional<Finished> run(Grant grant, LaneProgress& progress, reduce::LaneScratch& scratch);
   void hand_in(Finished& finished);
   void hand_over(Finished finished, Hatch& hatch, reduce::LaneScratch& scratch);
   void deliver_from(Hatch& hatch);

@@ -23,11 +23,6 @@ Schedule::Schedule(ScheduleOptions options) : options_(options), round_(options.
   SUPERSTEP_ASSERT(options.attempt >= 0 && options.audit >= 0 && options.audit <= 1);
 }
 
-bool Schedule::compares() const {
-  return options_.audit > 0 || options_.silence < kNever || options_.slow_factor < kNever ||
-         options_.dead < kNever;
-}
-
 std::vector<Action> Schedule::begin(int units, Seconds now,
                                     std::vector<std::vector<std::string>> hosts) {
   SUPERSTEP_ASSERT(done_ && units >= 0);
@@ -134,16 +129,12 @@ void Schedule::handle(const Noticed& event, Seconds now, Actions& out) {
 
   Unit& unit = units_[static_cast<size_t>(lease.unit)];
   std::erase(unit.running, event.lease);
-  if (unit.digest) {
-    ++counters_.compared;
-    if (*unit.digest != event.digest) {
-      ++counters_.conflicts;
-      out.push_back(Conflict{lease.unit, unit.first_worker, event.worker});
-    }
-    close_audit(lease.unit);
-  } else {
-    unit.digest = event.digest;
+  if (!unit.first_worker) {
     unit.first_worker = event.worker;
+    unit.digest = event.digest;
+  } else {
+    compare(lease.unit, event, out);
+    close_audit(lease.unit);
   }
   if (unit.counted || unit.claim != 0) {
     leases_.erase(found);
@@ -154,6 +145,16 @@ void Schedule::handle(const Noticed& event, Seconds now, Actions& out) {
   lease.moved = now;
   durations_.push_back(now - lease.granted);
   out.push_back(Push{event.worker, event.lease});
+}
+
+// A later result of a unit with the first.
+void Schedule::compare(int u, const Noticed& event, Actions& out) {
+  const Unit& unit = units_[static_cast<size_t>(u)];
+  if (!unit.digest || !event.digest) return;
+  ++counters_.compared;
+  if (*unit.digest == *event.digest) return;
+  ++counters_.conflicts;
+  out.push_back(Conflict{u, *unit.first_worker, event.worker});
 }
 
 void Schedule::handle(const Stopped& event, Seconds now, Actions& out) {
@@ -224,10 +225,15 @@ void Schedule::drop(WorkerId worker, LeaseId lease, Actions& out) {
 void Schedule::grant(WorkerId worker, int unit, Seconds now, Actions& out) {
   const LeaseId id = (options_.attempt << kLeaseBits) + ++leases_made_;
   leases_[id] = {.worker = worker, .unit = unit, .granted = now, .moved = now};
-  units_[static_cast<size_t>(unit)].running.push_back(id);
+  Unit& granted = units_[static_cast<size_t>(unit)];
+  const bool compares = granted.audit_open || granted.digest || !granted.running.empty();
+  if (!granted.audit_open)
+    for (const LeaseId other : granted.running)
+      out.push_back(Compare{leases_.at(other).worker, other});
+  granted.running.push_back(id);
   ++workers_.at(worker).busy;
   ++counters_.granted;
-  out.push_back(Grant{worker, id, unit});
+  out.push_back(Grant{worker, id, unit, compares});
 }
 
 // Pending units go to free lanes: first to those who had them last; then units that nobody had, one
@@ -269,7 +275,8 @@ void Schedule::assign_audits(Seconds now, Actions& out) {
   for (auto at = audits_waiting_.begin(); at != audits_waiting_.end();) {
     const int u = *at;
     const Unit& unit = units_[static_cast<size_t>(u)];
-    const WorkerId holder = unit.digest ? unit.first_worker : leases_.at(unit.running.at(0)).worker;
+    const WorkerId holder =
+        unit.first_worker ? *unit.first_worker : leases_.at(unit.running.at(0)).worker;
     auto best = workers_.end();
     for (auto w = workers_.begin(); w != workers_.end(); ++w) {
       if (!is_free(w->second)) continue;

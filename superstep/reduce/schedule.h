@@ -26,7 +26,10 @@
 // may be near to that is still expected. So for nearness no lane idles longer than the one in a
 // round, and the other once; without hosts it never does.
 //
-// Results of one unit, where there are two, are compared by digest; a unit is a pure function.
+// Results of one unit, where there are two, are compared by digest; a unit is a pure function. A
+// digest costs a pass over the update, so it is asked for only where a second lease is to come or
+// has come: a Grant says so, and Compare says it to the lane that runs already. Whoever had finished
+// by then is compared with nobody.
 //
 // What the caller does: calls on(Tick) about once a second; tells workers what Grant, Push, Drop
 // and Expel say (workers that are gone may be named: ignore it); keeps an update until its
@@ -96,7 +99,7 @@ struct Beat {
 struct Noticed {
   WorkerId worker = 0;
   LeaseId lease = 0;
-  Digest digest = {};
+  std::optional<Digest> digest = {};  ///< None where it was not asked for.
 };
 /// A unit was stopped because of a Drop, or never begun; the lane is free.
 struct Stopped {
@@ -119,6 +122,12 @@ struct Grant {
   WorkerId worker = 0;
   LeaseId lease = 0;
   int unit = 0;
+  bool compares = false;  ///< Its notice is to bring a digest.
+};
+/// So is that of a lease that was granted before.
+struct Compare {
+  WorkerId worker = 0;
+  LeaseId lease = 0;
 };
 /// The result is wanted: send it.
 struct Push {
@@ -153,7 +162,8 @@ struct Poisoned {
 };
 /// Every unit of the round was counted once.
 struct RoundDone {};
-using Action = std::variant<Grant, Push, Drop, Fold, Discard, Expel, Conflict, Poisoned, RoundDone>;
+using Action =
+    std::variant<Grant, Compare, Push, Drop, Fold, Discard, Expel, Conflict, Poisoned, RoundDone>;
 
 /// What has happened since the Schedule was made.
 struct ScheduleCounters {
@@ -161,7 +171,7 @@ struct ScheduleCounters {
   int64_t backups = 0;    ///< Second leases for slow or silent units.
   int64_t audited = 0;    ///< Second leases on purpose.
   int64_t dropped = 0;    ///< Drops sent.
-  int64_t compared = 0;   ///< Pairs of results of one unit.
+  int64_t compared = 0;   ///< Pairs of results of one unit that both brought a digest.
   int64_t conflicts = 0;  ///< Pairs that differed.
   int64_t discarded = 0;  ///< Sums thrown away.
   int64_t released = 0;   ///< Leases that became void: worker lost or expelled, or given up.
@@ -188,9 +198,6 @@ class Schedule {
                                           std::vector<std::vector<std::string>> hosts = {});
   [[nodiscard]] std::vector<Action> on(const Event& event, Seconds now);
 
-  /// Whether, by its options, it may ask for a second result of a unit and compare: else no notice
-  /// needs a digest.
-  [[nodiscard]] bool compares() const;
   /// Whether no round is under way.
   [[nodiscard]] bool done() const { return done_; }
   [[nodiscard]] int workers() const { return static_cast<int>(workers_.size()); }
@@ -228,11 +235,11 @@ class Schedule {
     std::vector<LeaseId> running;
     LeaseId claim = 0;
     bool counted = false;
-    bool audit_open = false;         // a second result is wanted and has not come
-    std::optional<Digest> digest;    // of the first result that was noticed
-    WorkerId first_worker = 0;       // who noticed it
-    std::vector<Death> deaths;       // of workers that computed it
-    std::vector<std::string> hosts;  // that hold its bytes
+    bool audit_open = false;               // a second result is wanted and has not come
+    std::optional<WorkerId> first_worker;  // who noticed a result first
+    std::optional<Digest> digest;          // of that, where it has one
+    std::vector<Death> deaths;             // of workers that computed it
+    std::vector<std::string> hosts;        // that hold its bytes
   };
   using Actions = std::vector<Action>;
 
@@ -244,6 +251,7 @@ class Schedule {
   void handle(const Arrived& event, Seconds now, Actions& out);
   void handle(const Tick& event, Seconds now, Actions& out);
 
+  void compare(int unit, const Noticed& event, Actions& out);
   void hear(WorkerId worker, Seconds now);
   void drop(WorkerId worker, LeaseId lease, Actions& out);
   void grant(WorkerId worker, int unit, Seconds now, Actions& out);

@@ -417,17 +417,39 @@ TEST(Schedule, AWorkerThatDiesWithAFinishedResultIsNotTheUnitsFault) {
   }
 }
 
-TEST(Schedule, ComparesUnlessAUnitIsNeverLeasedTwice) {
-  const ScheduleOptions never{.silence = kNever, .slow_factor = kNever, .dead = kNever};
-  EXPECT_FALSE(Schedule(never).compares());
-  EXPECT_TRUE(Schedule({}).compares());
-  ScheduleOptions audited = never, backups = never, expels = never;
-  audited.audit = 0.001;
-  backups.slow_factor = 3;
-  expels.dead = 120;
-  EXPECT_TRUE(Schedule(audited).compares());
-  EXPECT_TRUE(Schedule(backups).compares());
-  EXPECT_TRUE(Schedule(expels).compares());
+TEST(Schedule, AsksForADigestWhereThereIsASecondLease) {
+  Job job(2);
+  const auto grants = all<Grant>(job.begin(2));
+  ASSERT_EQ(grants.size(), 2U);
+  for (const Grant& grant : grants) EXPECT_FALSE(grant.compares);
+  (void)job.on(Noticed{grants[1].worker, grants[1].lease, std::nullopt});
+  (void)job.arrive(grants[1]);
+  const auto said = job.live_until(40);
+  const Grant backup = only<Grant>(said);
+  EXPECT_TRUE(backup.compares);
+  EXPECT_EQ(only<Compare>(said).lease, grants[0].lease);
+  EXPECT_EQ(only<Compare>(said).worker, grants[0].worker);
+  EXPECT_FALSE(has<Conflict>(job.notice(grants[0])));
+  EXPECT_FALSE(has<Conflict>(job.notice(backup)));
+  EXPECT_EQ(job.schedule.counters().compared, 1);
+  EXPECT_TRUE(has<RoundDone>(job.arrive(grants[0])));
+}
+
+TEST(Schedule, ComparesNothingWithAResultThatCameBeforeItsDigestWasAskedFor) {
+  Job job(2);
+  const Grant first = only<Grant>(job.begin(1));
+  const Grant backup = only<Grant>(job.live_until(40));
+  EXPECT_TRUE(has<Push>(job.on(Noticed{first.worker, first.lease, std::nullopt})));
+  EXPECT_TRUE(has<Drop>(job.notice(backup)));
+  EXPECT_EQ(job.schedule.counters().compared, 0);
+  EXPECT_TRUE(has<RoundDone>(job.arrive(first)));
+}
+
+TEST(Schedule, AsksBothForADigestWhereAUnitIsAudited) {
+  Job job(2, {.audit = 1});
+  const auto grants = all<Grant>(job.begin(1));
+  ASSERT_EQ(grants.size(), 2U);
+  for (const Grant& grant : grants) EXPECT_TRUE(grant.compares);
 }
 
 TEST(Schedule, NamesItsMembersAndWhatEachHolds) {

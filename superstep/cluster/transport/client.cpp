@@ -81,7 +81,8 @@ std::shared_ptr<grpc::Channel> dial(const ClientOptions& options) {
 struct Made {
   Stage stage;
   MadeProgram program;
-  // The state received last: what of it has not changed is not pulled again.
+  std::shared_ptr<const ParamLayout> layout;
+  // The state received last, if it was pulled: what of it has not changed is not pulled again.
   std::shared_ptr<ParamSet> state;
   std::vector<Digest> digests;
 };
@@ -175,17 +176,22 @@ class Connection : public CoordinatorPort {
 
   bool send(const wire::FromWorker& message);
   void handle(wire::ToWorker& message);
+  void find_memory(const wire::Welcome& welcome);
   void begin_stage(const wire::Stage& stage);
   void end_stage();
   void on_begin(const wire::Begin& begin);
   void on_grant(wire::Grant& grant);
+  void on_compare(LeaseId lease);
   void on_drop(LeaseId lease);
+  void pass_on(wire::Grant& grant);
   void load_states(const std::stop_token& stop);
   void load(const StateHead& head);
+  std::shared_ptr<const ParamSet> in_memory(const StateHead& head);
+  Status pull_changes(const StateHead& head);
   Status pull(const StateHead& head, const std::vector<Range>& ranges);
   Status receive(const StateHead& head, const std::vector<Range>& ranges, Transfer& transfer,
                  BulkCall& call);
-  /// A tensor set that comes from the coordinator or goes there.
+  /// An update that the coordinator may read where it lies.
   ParamSet fresh(const std::shared_ptr<const ParamLayout>& layout) {
     return shares_memory_ ? seen_.tensors.make(layout) : ParamSet(layout);
   }
@@ -212,6 +218,7 @@ class Connection : public CoordinatorPort {
   std::mutex write_mutex_;
   std::atomic<int64_t> session_ = 0;
   std::atomic<bool> shares_memory_ = false;  // the coordinator has reached it
+  std::unique_ptr<Neighbour> neighbour_;     // the coordinator, where we have reached its memory
   bool over_ = false;                        // under write_mutex_: the call has ended
   std::string problem_;                      // why we ended it ourselves
 
@@ -358,6 +365,7 @@ void Connection::handle(wire::ToWorker& message) {
       seen_.job = message.welcome().job();
       seen_.attempt = message.welcome().attempt();
       shares_memory_ = message.welcome().shares_memory();
+      find_memory(message.welcome());
       session_ = message.welcome().worker();
       heart_ = std::jthread([this] { heart(); });
       return;
@@ -368,6 +376,8 @@ void Connection::handle(wire::ToWorker& message) {
       return on_begin(message.begin());
     case wire::ToWorker::kGrant:
       return on_grant(*message.mutable_grant());
+    case wire::ToWorker::kCompare:
+      return on_compare(message.compare().lease());
     case wire::ToWorker::kPush:
       if (worker_) worker_->push(message.push().lease());
       return;
@@ -380,6 +390,12 @@ void Connection::handle(wire::ToWorker& message) {
   }
 }
 
+void Connection::find_memory(const wire::Welcome& welcome) {
+  if (!shares_memory_ || welcome.process() == 0) return;
+  neighbour_ = std::make_unique<Neighbour>(welcome.process(), welcome.memory_key());
+  if (!neighbour_->memory(welcome.memory(), 0)) neighbour_.reset();
+}
+
 void Connection::begin_stage(const wire::Stage& message) {
   Stage stage{message.kind(), message.args()};
   wire::FromWorker answer;
@@ -387,7 +403,7 @@ void Connection::begin_stage(const wire::Stage& message) {
     made_.reset();
     try {
       MadeProgram program = make_(stage);
-      made_ = Made{std::move(stage), std::move(program), nullptr, {}};
+      made_ = Made{std::move(stage), std::move(program), nullptr, nullptr, {}};
     } catch (const std::exception&) {
       answer.mutable_unable()->set_stage(message.number());
       to_wire(std::current_exception(), *answer.mutable_unable()->mutable_problem());
@@ -404,6 +420,7 @@ void Connection::begin_stage(const wire::Stage& message) {
   loader_ = std::jthread([this](const std::stop_token& stop) { load_states(stop); });
   answer.mutable_ready()->set_stage(message.number());
   answer.mutable_ready()->set_identity(made_->program.identity);
+  answer.mutable_ready()->set_reads_memory(neighbour_ != nullptr);
   send(answer);
 }
 
@@ -420,6 +437,7 @@ void Connection::end_stage() {
     for (grpc::ClientContext* transfer : transfers_) transfer->TryCancel();
   }
   loader_ = {};  // asks it to stop, and waits
+  if (neighbour_) neighbour_->forget();
   const std::scoped_lock lock(mutex_);
   worker.swap(worker_);
 }
@@ -438,9 +456,22 @@ void Connection::on_grant(wire::Grant& grant) {
   const std::scoped_lock lock(mutex_);
   if (!worker_) return;
   if (grant.state() == loaded_)
-    worker_->grant(grant.lease(), grant.unit(), std::move(*grant.mutable_private_state()));
+    pass_on(grant);
   else
     waiting_.push_back(std::move(grant));
+}
+
+void Connection::pass_on(wire::Grant& grant) {
+  worker_->grant(grant.lease(), grant.unit(), std::move(*grant.mutable_private_state()),
+                 grant.compares());
+}
+
+void Connection::on_compare(LeaseId lease) {
+  const std::scoped_lock lock(mutex_);
+  if (!worker_) return;
+  worker_->compare(lease);
+  for (wire::Grant& grant : waiting_)
+    if (grant.lease() == lease) grant.set_compares(true);
 }
 
 void Connection::on_drop(LeaseId lease) {
@@ -475,43 +506,55 @@ void Connection::load_states(const std::stop_token& stop) {
 // where another round has begun in the meantime.
 void Connection::load(const StateHead& head) {
   worker_->begin(nullptr);  // lets go of the state before
-  const auto layout = made_->state && made_->state->layout().specs() == head.specs
-                          ? made_->state->shared_layout()
-                          : std::make_shared<const ParamLayout>(head.specs);
-  if (!made_->state || made_->state->shared_layout() != layout) {
-    made_->state = std::make_shared<ParamSet>(fresh(layout));
-    made_->digests.assign(head.digests.size(), Digest{});
-  } else if (made_->state.use_count() > 1) {
-    // A lane that nobody waits for still reads it.
-    auto copy = std::make_shared<ParamSet>(fresh(layout));
-    std::ranges::copy(std::as_const(*made_->state).flat(), copy->flat().begin());
-    made_->state = std::move(copy);
-  } else {
-    std::shared_ptr<ParamSet>(made_->state).reset();  // what the lanes read, they read before
+  if (!made_->layout || made_->layout->specs() != head.specs) {
+    made_->layout = std::make_shared<const ParamLayout>(head.specs);
+    if (neighbour_) neighbour_->forget();  // the coordinator's state of that layout is no more
   }
-  const std::vector<Range> ranges = differing(*layout, head.digests, made_->digests);
-  const Status status = ranges.empty() ? Status::OK : pull(head, ranges);
+  auto state = in_memory(head);
+  const Status status = state ? Status::OK : pull_changes(head);
+  if (!state) state = made_->state;
 
   auto spec = status.ok() ? made_->program.program->update_spec(head.round) : reduce::UpdateSpec{};
   const std::scoped_lock lock(mutex_);
   if (!wanted_ || wanted_->number != head.number) return;
   if (status.error_code() == StatusCode::FAILED_PRECONDITION) return wanted_.reset();
-  no_memory_if(status);
   if (!status.ok()) throw Error("a state could not be fetched: " + status.error_message());
   worker_->begin(std::make_shared<const RoundStart>(
-      RoundStart{head.round, std::move(spec), made_->state, head.compares}));
+      RoundStart{head.round, std::move(spec), std::move(state)}));
   loaded_ = head.number;
   for (wire::Grant& grant : waiting_)
-    if (grant.state() == loaded_)
-      worker_->grant(grant.lease(), grant.unit(), std::move(*grant.mutable_private_state()));
+    if (grant.state() == loaded_) pass_on(grant);
   waiting_.clear();
+}
+
+// The state where the coordinator has it; null where it is to be pulled.
+std::shared_ptr<const ParamSet> Connection::in_memory(const StateHead& head) {
+  if (head.memory.empty() || !neighbour_) return nullptr;
+  auto found = neighbour_->tensors(head.memory, made_->layout);
+  if (!found) return nullptr;
+  made_->state.reset();
+  return std::make_shared<const ParamSet>(std::move(*found));
+}
+
+Status Connection::pull_changes(const StateHead& head) {
+  std::shared_ptr<ParamSet>& state = made_->state;
+  if (!state || state->shared_layout() != made_->layout) {
+    state = std::make_shared<ParamSet>(made_->layout);
+    made_->digests.assign(head.digests.size(), Digest{});
+  } else if (state.use_count() > 1) {
+    // A lane that nobody waits for still reads it.
+    state = std::make_shared<ParamSet>(*state);
+  } else {
+    std::shared_ptr<ParamSet>(state).reset();  // what the lanes read, they read before
+  }
+  const std::vector<Range> ranges = differing(*made_->layout, head.digests, made_->digests);
+  return ranges.empty() ? Status::OK : pull(head, ranges);
 }
 
 Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges) {
   int64_t floats = 0;
   for (const Range& range : ranges) floats += range.count;
-  const std::string memory = floats < kLeastShared ? std::string() : memory_of(*made_->state);
-  Transfer transfer(*this, floats, memory);
+  Transfer transfer(*this, floats, /*memory=*/"");
   {
     const std::scoped_lock lock(mutex_);
     if (!wanted_ || wanted_->number != head.number) return Status::CANCELLED;
@@ -525,10 +568,8 @@ Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges)
     BulkCall call(*bulk_, transfer.context(), kPull);
     call.write(to_buffer(to_bytes(PullRequest{head.number, ranges})));
     call.writes_done();
-    status = memory.empty() ? receive(head, ranges, transfer, call) : call.finish();
+    status = receive(head, ranges, transfer, call);
   }
-  // The coordinator may still be writing: that memory is not for another state.
-  if (!memory.empty() && !status.ok()) made_->state.reset();
   const std::scoped_lock lock(mutex_);
   pulling_ = nullptr;
   if (status.ok()) made_->digests = head.digests;

@@ -273,6 +273,30 @@ TEST_P(Transport, StopsBetweenRoundsWhenAsked) {
   EXPECT_EQ(result.rounds, 3);
 }
 
+// A unit that nobody waits for any more computes on, and the state that it reads does not change
+// under it, however many supersteps the others are ahead.
+TEST_P(Transport, LeavesAUnitTheStateThatItBeganWith) {
+  Wide program;
+  std::atomic<bool> begun = false;
+  std::atomic<int64_t> newest = 0;
+  std::atomic<int> same = -1;
+  program.before = [&](const reduce::Task& task) {
+    newest = std::max<int64_t>(newest, task.round.superstep);
+    if (task.round.superstep != 1 || begun.exchange(true)) return;
+    const Digest before = digest_of(task.shared);
+    while (newest < 3) std::this_thread::yield();
+    same = digest_of(task.shared) == before;
+  };
+  Cluster cluster(GetParam(), program, {.schedule = {.silence = 0.2}});
+  cluster.join(1);
+  cluster.join(1);
+  const RunResult result = cluster.run();
+  EXPECT_EQ(digest_of(result.state.shared), wide_end());
+  EXPECT_GE(result.counters.backups, 1);
+  while (same < 0) std::this_thread::yield();
+  EXPECT_EQ(same, 1);
+}
+
 TEST_P(Transport, StopsAUnitOnceItsBackupHasWon) {
   Sums program;
   std::atomic<int> begun = 0;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <transport.grpc.pb.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +17,7 @@
 #include "superstep/cluster/testing.h"
 #include "superstep/cluster/transport/client.h"
 #include "superstep/cluster/transport/server.h"
+#include "superstep/cluster/transport/shared_memory.h"
 #include "superstep/cluster/transport/testing.h"
 #include "superstep/cluster/transport/wire.h"
 #include "superstep/cluster/worker.h"
@@ -226,10 +228,10 @@ ServerCounters run_sharing(const Wide& program, int workers, int lanes) {
   return server.counters();
 }
 
-TEST(Memory, TakesWhatHasChangedAndNoChunks) {
+TEST(Memory, MovesNoStateAndNoChunks) {
   constexpr int64_t kHalf = 400'000 * 4;
   const ServerCounters counters = run_sharing(Wide(), 1, 1);
-  EXPECT_EQ(counters.tensor_out, 2 * kHalf + 4 * kHalf);
+  EXPECT_EQ(counters.tensor_out, 0);
   EXPECT_EQ(counters.tensor_in, 20 * kHalf);
   EXPECT_EQ(counters.shared, 5 + 20);
 }
@@ -257,9 +259,8 @@ TEST(Memory, StaysOverALostConnection) {
         };
       },
       kShares);
-  constexpr int64_t kHalf = 400'000 * 4;
   EXPECT_EQ(counters.connected, 2);
-  EXPECT_EQ(counters.tensor_out, 2 * kHalf + 4 * kHalf);
+  EXPECT_EQ(counters.tensor_out, 0);
   EXPECT_EQ(counters.shared, counters.states + counters.updates);
 }
 
@@ -276,10 +277,36 @@ TEST(Memory, ThatTheSystemDoesNotGiveIsDoneWithout) {
   EXPECT_EQ(counters.shared, 0);
 }
 
-/// A coordinator that has reached the worker's memory, and then does not.
-class Forgetful : public wire::Coordinator::Service {
+/// A coordinator by hand, for one worker and one unit, that says of memory what it is told to.
+class ByHand : public wire::Coordinator::Service {
  public:
+  ByHand() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~ByHand() override { server_->Shutdown(); }
+  ByHand(const ByHand&) = delete;
+  ByHand& operator=(const ByHand&) = delete;
+
+  /// What it says, before it does.
+  std::function<void(wire::Welcome&)> spoil_welcome = [](wire::Welcome&) {};
+  std::function<void(wire::Begin&)> spoil_begin = [](wire::Begin&) {};
+  /// What it has heard.
   std::vector<wire::Hello> hellos;
+  bool reads_memory = false;
+  std::atomic<int> notices = 0, pulls = 0, updates = 0;
+
+  /// Lets a worker in, and a second time no more.
+  void serve() {
+    Remote worker({.coordinator = fmt::format("127.0.0.1:{}", port_), .link = kShares},
+                  [&](const Stage&) {
+                    return MadeProgram{borrowed(program_), "same"};
+                  });
+    EXPECT_EQ(worker.end(), WorkEnd::kRefused);
+    ASSERT_EQ(hellos.size(), 2U);
+  }
 
   grpc::Status Work(grpc::ServerContext*,
                     grpc::ServerReaderWriter<wire::ToWorker, wire::FromWorker>* stream) override {
@@ -290,42 +317,93 @@ class Forgetful : public wire::Coordinator::Service {
     wire::ToWorker message;
     message.mutable_welcome()->set_worker(1);
     message.mutable_welcome()->set_shares_memory(true);
+    message.mutable_welcome()->set_process(getpid());
+    message.mutable_welcome()->set_memory_key(tensors_.key());
+    const auto tried = SharedMemory::make(tensors_.key(), 0);
+    message.mutable_welcome()->set_memory(tried->name());
+    spoil_welcome(*message.mutable_welcome());
     stream->Write(message);
     message.mutable_stage()->set_number(1);
     stream->Write(message);
-    const auto round = program.next(nullptr, {});
-    to_wire(RoundStart{.round = *round,
-                       .spec = program.update_spec(*round),
-                       .shared = std::make_shared<ParamSet>(program.initial().shared)},
-            1, *message.mutable_begin());
+    if (!stream->Read(&said)) return grpc::Status::CANCELLED;
+    reads_memory = said.ready().reads_memory();
+    const auto round = program_.next(nullptr, {});
+    const auto start = program_.initial();
+    auto shared = std::make_shared<ParamSet>(tensors_.make(start.shared.shared_layout()));
+    std::ranges::copy(start.shared.flat(), shared->flat().begin());
+    const std::string name = reads_memory ? tensors_.name_of(*shared) : std::string();
+    to_wire(
+        RoundStart{.round = *round, .spec = program_.update_spec(*round), .shared = shared},
+        1, name, *message.mutable_begin());
+    spoil_begin(*message.mutable_begin());
+    stream->Write(message);
+    message.mutable_grant()->set_lease(1);
+    message.mutable_grant()->set_state(1);
     stream->Write(message);
     while (stream->Read(&said)) {
+      if (!said.has_notice()) continue;
+      ++notices;
+      message.mutable_push()->set_lease(1);
+      stream->Write(message);
     }
     return grpc::Status::OK;
   }
   grpc::Status Pull(grpc::ServerContext*,
                     grpc::ServerReaderWriter<wire::Bulk, wire::Bulk>*) override {
+    ++pulls;
+    return {grpc::StatusCode::INTERNAL, "no state"};
+  }
+  grpc::Status Deliver(grpc::ServerContext*,
+                       grpc::ServerReaderWriter<wire::Bulk, wire::Bulk>*) override {
+    ++updates;
     return {grpc::StatusCode::RESOURCE_EXHAUSTED, "no memory"};
   }
-  const Wide program;
+
+ private:
+  const Wide program_;
+  SharedTensors tensors_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
 };
 
 TEST(Memory, ThatTheCoordinatorDoesNotReachIsDoneWithout) {
-  Forgetful coordinator;
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-  builder.RegisterService(&coordinator);
-  const auto server = builder.BuildAndStart();
-  Remote worker({.coordinator = fmt::format("127.0.0.1:{}", port), .link = kShares},
-                [&](const Stage&) {
-                  return MadeProgram{borrowed(coordinator.program), "same"};
-                });
-  EXPECT_EQ(worker.end(), WorkEnd::kRefused);
-  ASSERT_EQ(coordinator.hellos.size(), 2U);
+  ByHand coordinator;
+  coordinator.serve();
+  EXPECT_TRUE(coordinator.reads_memory);
+  EXPECT_EQ(coordinator.notices, 1);
+  EXPECT_EQ(coordinator.pulls, 0);
+  EXPECT_EQ(coordinator.updates, 1);
   EXPECT_NE(coordinator.hellos[0].memory(), "");
   EXPECT_EQ(coordinator.hellos[1].memory(), "");
   EXPECT_EQ(coordinator.hellos[1].memory_key(), "");
+}
+
+TEST(Memory, ThatTheWorkerDoesNotReachIsDoneWithout) {
+  for (const auto& spoil : std::vector<std::function<void(wire::Welcome&)>>{
+           [](wire::Welcome& welcome) { welcome.set_memory_key(make_secret()); },
+           [](wire::Welcome& welcome) { welcome.set_memory("0.1"); },
+           [](wire::Welcome& welcome) { welcome.set_process(0); },
+           [](wire::Welcome& welcome) { welcome.set_shares_memory(false); }}) {
+    ByHand coordinator;
+    coordinator.spoil_welcome = spoil;
+    coordinator.serve();
+    EXPECT_FALSE(coordinator.reads_memory);
+    EXPECT_EQ(coordinator.pulls, 1);
+    EXPECT_EQ(coordinator.notices, 0);
+  }
+}
+
+TEST(Memory, WhereTheStateIsNotIsPulled) {
+  for (const auto& spoil : std::vector<std::function<void(wire::Begin&)>>{
+           [](wire::Begin& begin) { begin.set_memory(begin.memory() + "0"); },
+           [](wire::Begin& begin) { begin.mutable_tensors()->RemoveLast(); }}) {
+    ByHand coordinator;
+    coordinator.spoil_begin = spoil;
+    coordinator.serve();
+    EXPECT_TRUE(coordinator.reads_memory);
+    EXPECT_EQ(coordinator.pulls, 1);
+    EXPECT_EQ(coordinator.notices, 0);
+  }
 }
 
 TEST(Stages, FollowEachOtherOnOneConnection) {

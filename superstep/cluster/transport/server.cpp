@@ -9,6 +9,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <transport.grpc.pb.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -20,6 +21,7 @@
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
+#include <utility>
 
 #include "superstep/base/host.h"
 #include "superstep/base/log.h"
@@ -44,11 +46,15 @@ constexpr auto kGoodbye = std::chrono::seconds(2);
 constexpr size_t kSpare = 2;
 constexpr size_t kLongestReason = 2000;
 
-/// A state as it is offered to workers: made once, and the same for all.
+/// A state as it is offered to workers.
 struct Published {
   int64_t number = 0;
   std::shared_ptr<const RoundStart> start;
-  wire::ToWorker begin;
+};
+/// What they are told of it, each made once: of one who reads it where it lies, and of one to whom
+/// it is moved.
+struct Announcements {
+  std::optional<wire::ToWorker> in_memory, by_digests;
 };
 
 /// What was granted to a worker in this round.
@@ -71,10 +77,6 @@ int64_t metadata_number(const grpc::CallbackServerContext& context, const char* 
   int64_t number = -1;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
-}
-
-Status no_memory() {
-  return {StatusCode::RESOURCE_EXHAUSTED, "memory of the worker cannot be reached"};
 }
 
 // Ends a call without having read anything of it.
@@ -127,7 +129,9 @@ class Server::Impl {
   void gone(const std::shared_ptr<Session>& session);
   std::shared_ptr<Session> session(int64_t id) const;
   [[nodiscard]] bool knows_secret(const grpc::CallbackServerContext& context);
-  std::shared_ptr<const Published> publish(const std::shared_ptr<const RoundStart>& start);
+  ParamSet place(ParamSet state);
+  std::pair<std::shared_ptr<const Published>, wire::ToWorker> publish(
+      const std::shared_ptr<const RoundStart>& start, bool reads_memory);
   void unpublish();
   ParamSet take_spare(const std::shared_ptr<const ParamLayout>& layout);
   void keep_spare(ParamSet spare);
@@ -148,6 +152,9 @@ class Server::Impl {
   std::mutex publish_mutex_;
   int64_t states_made_ = 0;
   std::shared_ptr<const Published> published_;
+  Announcements announcements_;
+  SharedTensors tensors_;                      // the state, where workers share memory ...
+  const std::shared_ptr<SharedMemory> tried_;  // ... and none, to see whether they can
   std::mutex spare_mutex_;
   std::vector<ParamSet> spare_;
 
@@ -190,10 +197,15 @@ class Server::Impl::Session : public WorkerPort,
       set_state(nullptr);
       return server_.unpublish();
     }
-    const auto published = server_.publish(start);
-    if (set_state(published)) send(published->begin);
+    auto [published, message] = server_.publish(start, reads_memory());
+    if (!set_state(published)) return;
+    if (!message.begin().memory().empty()) {
+      ++server_.counts_.states;
+      ++server_.counts_.shared;
+    }
+    send(std::move(message));
   }
-  void grant(LeaseId lease, int unit, Bytes private_state) override {
+  void grant(LeaseId lease, int unit, Bytes private_state, bool compares) override {
     wire::ToWorker message;
     {
       const std::scoped_lock lock(mutex_);
@@ -204,11 +216,18 @@ class Server::Impl::Session : public WorkerPort,
                       .state = state_->number,
                       .spec = spec_,
                       .pushed = false};
+      if (reads_memory_) reading_[lease] = state_;
       message.mutable_grant()->set_state(state_->number);
     }
     message.mutable_grant()->set_lease(lease);
     message.mutable_grant()->set_unit(unit);
+    message.mutable_grant()->set_compares(compares);
     message.mutable_grant()->set_private_state(std::move(private_state));
+    send(std::move(message));
+  }
+  void compare(LeaseId lease) override {
+    wire::ToWorker message;
+    message.mutable_compare()->set_lease(lease);
     send(std::move(message));
   }
   void push(LeaseId lease) override {
@@ -292,14 +311,21 @@ class Server::Impl::Session : public WorkerPort,
     host_ = hello.host();
     lanes_ = hello.lanes();
     process_ = hello.process();
-    if (!server_.options_.link.shares_memory || hello.memory_key().empty()) return;
+    if (!server_.tried_ || hello.memory_key().empty()) return;
     neighbour_ = std::make_unique<Neighbour>(hello.process(), hello.memory_key());
     if (!neighbour_->memory(hello.memory(), 0)) neighbour_.reset();
   }
   [[nodiscard]] bool shares_memory() const { return neighbour_ != nullptr; }
-  /// The memory that a transfer names, or null.
-  std::shared_ptr<SharedMemory> memory(const std::string& name, size_t floats) {
-    return neighbour_ ? neighbour_->memory(name, floats) : nullptr;
+  /// The update that a transfer names, where it lies.
+  std::optional<ParamSet> update(const std::string& name,
+                                 const std::shared_ptr<const ParamLayout>& layout) {
+    return neighbour_ ? neighbour_->tensors(name, layout) : std::nullopt;
+  }
+  /// No unit of the stage before runs there any more.
+  void is_ready(bool reads_memory) {
+    const std::scoped_lock lock(mutex_);
+    reads_memory_ = reads_memory;
+    reading_.clear();
   }
   [[nodiscard]] int64_t id() const { return id_; }
 
@@ -338,12 +364,22 @@ class Server::Impl::Session : public WorkerPort,
     const auto self = std::move(self_);
     server_.gone(self);
     set_state(nullptr);
+    is_ready(false);
     server_.call_ends();
   }
 
  private:
   Status handle(wire::FromWorker& message);
   Status handle(const wire::Notice& notice);
+  bool reads_memory() {
+    const std::scoped_lock lock(mutex_);
+    return reads_memory_;
+  }
+  /// Its unit reads no state any more.
+  void has_read(LeaseId lease) {
+    const std::scoped_lock lock(mutex_);
+    reading_.erase(lease);
+  }
 
   // Under mutex_: the next message, or the end.
   void write_next() {
@@ -392,6 +428,9 @@ class Server::Impl::Session : public WorkerPort,
   int64_t stage_ = 0;
   std::shared_ptr<const Published> state_;
   std::shared_ptr<const reduce::UpdateSpec> spec_;  // of the state, without holding it
+  bool reads_memory_ = false;                       // it reads states where they lie
+  // By lease: those states, each held as long as it may be read.
+  std::map<LeaseId, std::shared_ptr<const Published>> reading_;
   std::map<LeaseId, Lent> lent_;
 };
 
@@ -414,9 +453,11 @@ Status Server::Impl::Session::handle(wire::FromWorker& message) {
       });
       return Status::OK;
     case wire::FromWorker::kStopped:
+      has_read(message.stopped().lease());
       tell_coordinator([&](CoordinatorPort& port) { port.stopped(message.stopped().lease()); });
       return Status::OK;
     case wire::FromWorker::kFailed:
+      has_read(message.failed().lease());
       tell_coordinator([&](CoordinatorPort& port) {
         port.failed(message.failed().lease(), from_wire(message.failed().problem()));
       });
@@ -432,6 +473,7 @@ Status Server::Impl::Session::handle(wire::FromWorker& message) {
 }
 
 Status Server::Impl::Session::handle(const wire::Notice& notice) {
+  has_read(notice.lease());
   {
     const std::scoped_lock lock(mutex_);
     if (const auto found = lent_.find(notice.lease()); found != lent_.end()) {
@@ -447,12 +489,11 @@ Status Server::Impl::Session::handle(const wire::Notice& notice) {
   return Status::OK;
 }
 
-// A worker pulls a state: what it asks for of it, chunk by chunk or into its memory.
+// A worker pulls a state: what it asks for of it, chunk by chunk.
 class Server::Impl::PullCall : public BulkReactor {
  public:
-  /// `memory`: the name of the worker's, or "".
-  PullCall(Impl& server, std::shared_ptr<Session> session, std::string memory)
-      : server_(server), session_(std::move(session)), memory_(std::move(memory)) {
+  PullCall(Impl& server, std::shared_ptr<Session> session)
+      : server_(server), session_(std::move(session)) {
     server_.call_begins();
     StartRead(&message_);
   }
@@ -463,7 +504,6 @@ class Server::Impl::PullCall : public BulkReactor {
       state_ = session_->state(ByteReader(bytes, "request for a state").get<int64_t>());
       if (!state_) return end({StatusCode::FAILED_PRECONDITION, "that round is over"});
       const auto ranges = pull_request(bytes, static_cast<int64_t>(shared()->flat().size())).ranges;
-      if (!memory_.empty()) return write_into_memory(ranges);
       chunks_ = cut(ranges);
     } catch (const Error& error) {
       return end({StatusCode::INVALID_ARGUMENT, error.what()});
@@ -484,19 +524,6 @@ class Server::Impl::PullCall : public BulkReactor {
   [[nodiscard]] const std::shared_ptr<const ParamSet>& shared() const {
     return state_->start->shared;
   }
-  void write_into_memory(const std::vector<Range>& ranges) {
-    const auto state = shared()->flat();
-    const auto memory = session_->memory(memory_, state.size());
-    if (!memory) return end(no_memory());
-    for (const Range& range : ranges) {
-      const auto from =
-          state.subspan(static_cast<size_t>(range.begin), static_cast<size_t>(range.count));
-      std::ranges::copy(from, memory->floats().begin() + range.begin);
-      server_.counts_.tensor_out += static_cast<int64_t>(from.size_bytes());
-    }
-    ++server_.counts_.shared;
-    end(Status::OK);
-  }
   void write_next() {
     if (next_ == chunks_.size()) return end(Status::OK);
     message_ =
@@ -514,7 +541,6 @@ class Server::Impl::PullCall : public BulkReactor {
   Impl& server_;
   std::shared_ptr<Session> session_;
   ByteBuffer message_;
-  const std::string memory_;
   std::shared_ptr<const Published> state_;
   std::vector<Range> chunks_;
   size_t next_ = 0;
@@ -558,11 +584,10 @@ class Server::Impl::DeliverCall : public BulkReactor {
  private:
   // Nothing is copied: the sum may take the worker's memory as it would take ours.
   void deliver_from_memory() {
-    const auto& layout = lent_.spec->layout;
-    const auto memory = session_->memory(memory_, layout->flat_size());
-    if (!memory) return end(no_memory());
-    float* const floats = memory->floats().data();
-    update_ = ParamSet(layout, std::shared_ptr<float>(memory, floats));
+    auto update = session_->update(memory_, lent_.spec->layout);
+    if (!update)
+      return end({StatusCode::RESOURCE_EXHAUSTED, "memory of the worker cannot be reached"});
+    update_ = std::move(*update);
     server_.counts_.tensor_in += static_cast<int64_t>(update_.flat().size_bytes());
     ++server_.counts_.shared;
     deliver();
@@ -623,7 +648,7 @@ class Server::Impl::Service
     if (!server_.knows_secret(*context)) return new Refusal<BulkReactor>(no_secret());
     auto session = server_.session(metadata_number(*context, kSessionKey));
     if (!session) return new Refusal<BulkReactor>(no_session());
-    return new PullCall(server_, std::move(session), metadata(*context, kMemoryKey));
+    return new PullCall(server_, std::move(session));
   }
   BulkReactor* Deliver(grpc::CallbackServerContext* context) override {
     if (!server_.knows_secret(*context)) return new Refusal<BulkReactor>(no_secret());
@@ -647,7 +672,9 @@ class Server::Impl::Service
   Impl& server_;
 };
 
-Server::Impl::Impl(ServerOptions options) : options_(std::move(options)) {
+Server::Impl::Impl(ServerOptions options)
+    : options_(std::move(options)),
+      tried_(options_.link.shares_memory ? SharedMemory::make(tensors_.key(), 0) : nullptr) {
   use_our_log();
   service_ = std::make_unique<Service>(*this);
   const Link& link = options_.link;
@@ -709,6 +736,7 @@ void Server::Impl::attach(Coordinator& coordinator, Stage stage, Bytes identity)
   if (stage.args.size() > kMaxMessage)
     throw ConfigError("the job has {} bytes, and at most {} can be sent to workers",
                       stage.args.size(), kMaxMessage);
+  if (tried_) coordinator.place_states([this](ParamSet state) { return place(std::move(state)); });
   const std::scoped_lock lock(mutex_);
   SUPERSTEP_ASSERT(!stage_);
   stage_ = Current{++stages_made_, {}, std::move(identity), &coordinator};
@@ -757,7 +785,12 @@ Status Server::Impl::hello(const std::shared_ptr<Session>& session, const wire::
   message.mutable_welcome()->set_job(options_.job_id);
   message.mutable_welcome()->set_attempt(options_.attempt);
   message.mutable_welcome()->set_worker(id);
-  message.mutable_welcome()->set_shares_memory(session->shares_memory());
+  if (session->shares_memory()) {
+    message.mutable_welcome()->set_shares_memory(true);
+    message.mutable_welcome()->set_process(getpid());
+    message.mutable_welcome()->set_memory_key(tensors_.key());
+    message.mutable_welcome()->set_memory(tried_->name());
+  }
   session->send(std::move(message));
   if (stage_) session->offer(stage_->message);
   if (closing_) session->finish(Status::OK, /*at_once=*/false);
@@ -770,6 +803,7 @@ Status Server::Impl::ready(const std::shared_ptr<Session>& session, const wire::
   if (ready.identity() != stage_->identity)
     return {StatusCode::FAILED_PRECONDITION,
             "its program is not the coordinator's: job, data or build differ there"};
+  session->is_ready(ready.reads_memory());
   session->join(*stage_->coordinator);
   return Status::OK;
 }
@@ -793,17 +827,28 @@ bool Server::Impl::knows_secret(const grpc::CallbackServerContext& context) {
   return false;
 }
 
+// The same, where workers of this machine read it.
+ParamSet Server::Impl::place(ParamSet state) {
+  if (!tensors_.name_of(state).empty()) return state;
+  ParamSet placed = tensors_.make(state.shared_layout());
+  if (tensors_.name_of(placed).empty()) return state;  // the system has none to give
+  std::ranges::copy(std::as_const(state).flat(), placed.flat().begin());
+  return placed;
+}
+
 // Called for each worker at the start of a round; the first call does the work.
-std::shared_ptr<const Published> Server::Impl::publish(
-    const std::shared_ptr<const RoundStart>& start) {
+std::pair<std::shared_ptr<const Published>, wire::ToWorker> Server::Impl::publish(
+    const std::shared_ptr<const RoundStart>& start, bool reads_memory) {
   const std::scoped_lock lock(publish_mutex_);
-  if (published_ && published_->start == start) return published_;
-  auto published = std::make_shared<Published>();
-  published->number = ++states_made_;
-  published->start = start;
-  to_wire(*start, published->number, *published->begin.mutable_begin());
-  published_ = std::move(published);
-  return published_;
+  if (!published_ || published_->start != start) {
+    published_ = std::make_shared<const Published>(Published{++states_made_, start});
+    announcements_ = {};
+  }
+  const std::string memory = reads_memory ? tensors_.name_of(*start->shared) : std::string();
+  auto& message = memory.empty() ? announcements_.by_digests : announcements_.in_memory;
+  if (!message)
+    to_wire(*start, published_->number, memory, *message.emplace().mutable_begin());
+  return {published_, *message};
 }
 
 void Server::Impl::unpublish() {

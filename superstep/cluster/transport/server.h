@@ -33,12 +33,12 @@ struct ServerCounters {
   int64_t lost = 0;        ///< Of these, gone before the server was.
   int64_t no_secret = 0;   ///< Calls refused because of their secret.
   int64_t refused = 0;     ///< Workers refused: version, job, attempt, identity, broken messages.
-  int64_t states = 0;      ///< Pulls of a state, or of what has changed of it.
+  int64_t states = 0;      ///< States that a worker has had, whole or what had changed.
   int64_t updates = 0;     ///< Updates that came whole.
-  int64_t shared = 0;      ///< Of these and of the states, through memory of the worker.
+  int64_t shared = 0;      ///< Of these and of the states, through memory that both ends see.
   int64_t broken = 0;      ///< Transfers that ended before they were whole, or failed their check.
   int64_t tensor_in = 0;   ///< Bytes of updates.
-  int64_t tensor_out = 0;  ///< Bytes of states.
+  int64_t tensor_out = 0;  ///< Bytes of states; none of a state that is read where it lies.
 };
 
 class Server {

@@ -57,16 +57,16 @@ std::shared_ptr<SharedMemory> SharedMemory::make(std::string_view key, size_t fl
     close(descriptor);
     return nullptr;
   }
-  auto memory = map(descriptor, floats);
+  auto memory = map(descriptor, floats, PROT_READ | PROT_WRITE);
   if (!memory) return nullptr;
   std::ranges::copy(key, memory->head().key.begin());
   memory->head().serial = ++made;
   return memory;
 }
 
-std::shared_ptr<SharedMemory> SharedMemory::map(int descriptor, size_t floats) {
+std::shared_ptr<SharedMemory> SharedMemory::map(int descriptor, size_t floats, int protection) {
   const size_t bytes = bytes_of(floats);
-  void* begin = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  void* begin = mmap(nullptr, bytes, protection, MAP_SHARED, descriptor, 0);
   if (begin == MAP_FAILED) {
     close(descriptor);
     return nullptr;
@@ -124,7 +124,7 @@ std::shared_ptr<SharedMemory> Neighbour::memory(std::string_view name, size_t fl
   if (known != found_.end())
     return known->second->floats().size() == floats ? known->second : nullptr;
   const int descriptor = openat(folder_, fmt::format("fd/{}", number).c_str(),
-                                O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+                                O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) return nullptr;
   struct stat about {};
   // Only memory has seals, and without them it might become shorter than what is mapped.
@@ -134,7 +134,7 @@ std::shared_ptr<SharedMemory> Neighbour::memory(std::string_view name, size_t fl
     close(descriptor);
     return nullptr;
   }
-  auto memory = SharedMemory::map(descriptor, floats);
+  auto memory = SharedMemory::map(descriptor, floats, PROT_READ);
   if (!memory) return nullptr;
   const SharedMemory::Head& head = memory->head();
   if (head.serial != serial || !same_secret({head.key.data(), head.key.size()}, padded(key_)))
@@ -142,6 +142,13 @@ std::shared_ptr<SharedMemory> Neighbour::memory(std::string_view name, size_t fl
   if (found_.size() == kMost) found_.erase(found_.begin());
   found_.emplace_back(name, memory);
   return memory;
+}
+
+std::optional<ParamSet> Neighbour::tensors(std::string_view name,
+                                           const std::shared_ptr<const ParamLayout>& layout) {
+  const auto memory = this->memory(name, layout->flat_size());
+  if (!memory) return std::nullopt;
+  return ParamSet(layout, std::shared_ptr<float>(memory, memory->floats().data()));
 }
 
 void Neighbour::forget() {

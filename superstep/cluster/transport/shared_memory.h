@@ -1,4 +1,5 @@
-// Floats that two processes of one machine both see, where the network would copy them.
+// Floats that two processes of one machine both see, where the network would copy them. One makes
+// and writes them, the other reads.
 //
 //   worker                                          coordinator
 //     auto memory = SharedMemory::make(key, n);
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,6 +40,7 @@ class SharedMemory {
 
   /// What another process finds it by: a descriptor of this one, and a serial number.
   [[nodiscard]] std::string name() const;
+  /// To be written by their maker alone: elsewhere they are mapped to be read.
   [[nodiscard]] std::span<float> floats() const;
 
  private:
@@ -46,7 +49,7 @@ class SharedMemory {
   SharedMemory(int descriptor, void* begin, size_t bytes)
       : descriptor_(descriptor), begin_(begin), bytes_(bytes) {}
   /// Takes the descriptor; null where it cannot be mapped.
-  static std::shared_ptr<SharedMemory> map(int descriptor, size_t floats);
+  static std::shared_ptr<SharedMemory> map(int descriptor, size_t floats, int protection);
   [[nodiscard]] Head& head() const;
 
   int descriptor_;
@@ -78,9 +81,12 @@ class Neighbour {
   Neighbour(const Neighbour&) = delete;
   Neighbour& operator=(const Neighbour&) = delete;
 
-  /// The memory of this name in that process; null where there is none of this key and size, or it
+  /// The memory of this name in that process, to be read; null where there is none of this key and size, or it
   /// cannot be reached. What was found once stays mapped, the last few of them.
   std::shared_ptr<SharedMemory> memory(std::string_view name, size_t floats);
+  /// The tensors that lie there, or none, as with memory().
+  std::optional<ParamSet> tensors(std::string_view name,
+                                  const std::shared_ptr<const ParamLayout>& layout);
   /// Lets go of what was found, but for what is being used.
   void forget();
 

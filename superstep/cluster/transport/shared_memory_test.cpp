@@ -37,8 +37,8 @@ TEST(SharedMemory, IsSeenByAnotherProcess) {
     const auto same = neighbour.memory(memory->name(), kFloats);
     if (!same || same->floats().data() == memory->floats().data()) _exit(1);
     if (same->floats()[17] != 4) _exit(2);
-    same->floats()[kFloats - 1] = 5;
-    _exit(0);
+    memory->floats()[kFloats - 1] = 5;
+    _exit(same->floats()[kFloats - 1] == 5 ? 0 : 3);
   }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
@@ -50,6 +50,7 @@ TEST(SharedMemory, IsMappedOnceAsLongAsItIsTheSame) {
   const Bytes key = make_secret();
   Neighbour neighbour(getpid(), key);
   auto memory = SharedMemory::make(key, kFloats);
+  memory->floats()[0] = 2;
   const std::string name = memory->name();
   const auto first = neighbour.memory(name, kFloats);
   ASSERT_TRUE(first);
@@ -60,7 +61,7 @@ TEST(SharedMemory, IsMappedOnceAsLongAsItIsTheSame) {
   ASSERT_EQ(number_in(memory->name()), number_in(name));
   ASSERT_NE(memory->name(), name);
   memory->floats()[0] = 1;
-  first->floats()[0] = 2;  // what is mapped stays, for whoever still reads it
+  EXPECT_EQ(first->floats()[0], 2);  // what is mapped stays, for whoever still reads it
   const auto second = neighbour.memory(memory->name(), kFloats);
   ASSERT_TRUE(second);
   EXPECT_NE(second, first);
@@ -118,6 +119,32 @@ TEST(SharedMemory, KeepsItsSize) {
     EXPECT_EQ(ftruncate(number_in(memory->name()), size), -1);
     EXPECT_EQ(errno, EPERM);
   }
+}
+
+TEST(SharedMemory, IsWrittenByItsMakerAlone) {
+  const Bytes key = make_secret();
+  const auto memory = SharedMemory::make(key, kFloats);
+  const auto same = Neighbour(getpid(), key).memory(memory->name(), kFloats);
+  ASSERT_TRUE(same);
+  EXPECT_DEATH(same->floats()[0] = 1, "");
+  EXPECT_EQ(mprotect(same->floats().data() - 16, 4096, PROT_READ | PROT_WRITE), -1);
+}
+
+TEST(SharedTensors, AreFoundByTheirName) {
+  const auto layout = std::make_shared<const ParamLayout>(std::vector<ParamSpec>{{"w", {2, 3}}});
+  const auto other = std::make_shared<const ParamLayout>(std::vector<ParamSpec>{{"w", {20, 3}}});
+  SharedTensors tensors;
+  ParamSet made = tensors.make(layout);
+  std::ranges::fill(made.values(0), 3.0F);
+  EXPECT_EQ(tensors.name_of(ParamSet(layout)), "");
+  EXPECT_EQ(tensors.name_of(ParamSet(made)), "");  // a copy has its own memory
+  Neighbour neighbour(getpid(), tensors.key());
+  const auto found = neighbour.tensors(tensors.name_of(made), layout);
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(std::ranges::equal(found->flat(), std::as_const(made).flat()));
+  EXPECT_NE(found->flat().data(), std::as_const(made).flat().data());
+  EXPECT_FALSE(neighbour.tensors(tensors.name_of(made), other));
+  EXPECT_FALSE(neighbour.tensors("", layout));
 }
 
 TEST(SharedMemory, OutlivesItsMakerWhereItIsMapped) {

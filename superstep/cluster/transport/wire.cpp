@@ -44,11 +44,13 @@ std::vector<Digest> digests_of(const ParamSet& params) {
   return digests;
 }
 
-void to_wire(const RoundStart& start, int64_t number, wire::Begin& out) {
+void to_wire(const RoundStart& start, int64_t number, const std::string& memory, wire::Begin& out) {
   out.set_state(number);
   out.set_round(reduce::to_bytes(start.round));
-  out.set_compares(start.compares);
-  const std::vector<Digest> digests = digests_of(*start.shared);
+  out.set_memory(memory);
+  const std::vector<Digest> digests =
+      memory.empty() ? digests_of(*start.shared)
+                     : std::vector<Digest>(static_cast<size_t>(start.shared->layout().size()));
   for (int t = 0; t < start.shared->layout().size(); ++t) {
     const ParamSpec& spec = start.shared->layout().spec(t);
     wire::Tensor& tensor = *out.add_tensors();
@@ -64,7 +66,7 @@ StateHead from_wire(const wire::Begin& begin) {
                  .round = reduce::round_from_bytes(begin.round()),
                  .specs = {},
                  .digests = {},
-                 .compares = begin.compares()};
+                 .memory = begin.memory()};
   int64_t floats = 0;
   for (const wire::Tensor& tensor : begin.tensors()) {
     head.specs.push_back(spec_from_wire(tensor, floats));
@@ -85,8 +87,8 @@ std::vector<Range> differing(const ParamLayout& layout, const std::vector<Digest
   for (int t = 0; t < layout.size(); ++t) {
     const auto begin = static_cast<int64_t>(layout.offset(t));
     const int64_t end = begin + layout.spec(t).shape.count();
-    const bool differs =
-        end > begin && wanted[static_cast<size_t>(t)] != held[static_cast<size_t>(t)];
+    const Digest& is = wanted[static_cast<size_t>(t)];
+    const bool differs = end > begin && (is == Digest{} || is != held[static_cast<size_t>(t)]);
     if (differs && grows)
       ranges.back().count = end - ranges.back().begin;
     else if (differs)
@@ -98,8 +100,10 @@ std::vector<Range> differing(const ParamLayout& layout, const std::vector<Digest
 
 void to_wire(const Notice& notice, wire::Notice& out) {
   out.set_lease(notice.lease);
-  out.set_digest_low(notice.digest.low);
-  out.set_digest_high(notice.digest.high);
+  if (notice.digest) {
+    out.add_digest(notice.digest->low);
+    out.add_digest(notice.digest->high);
+  }
   out.set_weight(notice.weight);
   out.set_blob(notice.blob);
   out.set_private_state(notice.private_state);
@@ -109,8 +113,13 @@ void to_wire(const Notice& notice, wire::Notice& out) {
 }
 
 Notice from_wire(const wire::Notice& notice) {
+  std::optional<Digest> digest;
+  if (notice.digest_size() == 2) digest = {notice.digest(0), notice.digest(1)};
+  if (!digest && notice.digest_size() != 0)
+    throw DataError("the notice of lease {}: a digest of {} numbers, wanted 2 or none",
+                    notice.lease(), notice.digest_size());
   return {.lease = notice.lease(),
-          .digest = {notice.digest_low(), notice.digest_high()},
+          .digest = digest,
           .weight = notice.weight(),
           .blob = notice.blob(),
           .private_state = notice.private_state(),

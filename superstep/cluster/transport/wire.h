@@ -19,7 +19,7 @@ class Problem;
 namespace superstep::cluster::transport {
 
 /// Of the protocol; both ends must speak the same.
-inline constexpr uint32_t kVersion = 3;
+inline constexpr uint32_t kVersion = 4;
 
 /// Keys of the metadata.
 inline constexpr char kSecretKey[] = "superstep-secret-bin";
@@ -33,13 +33,14 @@ struct StateHead {
   int64_t number = 0;
   reduce::Round round;
   std::vector<ParamSpec> specs;
-  std::vector<Digest> digests;  ///< Of each tensor.
-  bool compares = true;
+  std::vector<Digest> digests;  ///< Of each tensor; {} is none, and like no other.
+  std::string memory;           ///< Of the coordinator, that it lies in; or "".
 };
 
 /// The digest of each tensor: a pass over the state at the speed of memory.
 std::vector<Digest> digests_of(const ParamSet& params);
-void to_wire(const RoundStart& start, int64_t number, wire::Begin& out);
+/// `memory`: the name of what the state lies in, for a worker that reads it there; or "".
+void to_wire(const RoundStart& start, int64_t number, const std::string& memory, wire::Begin& out);
 StateHead from_wire(const wire::Begin& begin);
 
 /// The runs of tensors that differ: what is to be pulled, with the padding between neighbours.

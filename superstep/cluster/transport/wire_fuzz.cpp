@@ -53,7 +53,10 @@ void begin(std::string_view bytes) {
 void from_worker(std::string_view bytes) {
   wire::FromWorker message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-  (void)from_wire(message.notice());
+  try {
+    (void)from_wire(message.notice());
+  } catch (const DataError&) {
+  }
   (void)from_wire(message.failed().problem());
 }
 

@@ -141,17 +141,50 @@ TEST(Begin, ComesBackAsItWentOut) {
                                    .args = "args",
                                    .units = {{4, 0, 7, 100}}},
                          .spec = {},
-                         .shared = shared,
-                         .compares = false};
+                         .shared = shared};
   wire::Begin message;
-  to_wire(start, 17, message);
+  to_wire(start, 17, "", message);
   const StateHead head = from_wire(message);
   EXPECT_EQ(head.number, 17);
   EXPECT_EQ(reduce::to_bytes(head.round), reduce::to_bytes(start.round));
   EXPECT_EQ(head.specs, shared->layout().specs());
   EXPECT_EQ(head.digests, digests_of(*shared));
   EXPECT_NE(head.digests[0], head.digests[1]);
-  EXPECT_FALSE(head.compares);
+  EXPECT_EQ(head.memory, "");
+
+  wire::Begin of_memory;
+  to_wire(start, 17, "5.1", of_memory);
+  const StateHead there = from_wire(of_memory);
+  EXPECT_EQ(there.memory, "5.1");
+  EXPECT_EQ(there.specs, head.specs);
+  EXPECT_EQ(there.digests, std::vector<Digest>(2));
+  EXPECT_EQ(differing(shared->layout(), there.digests, there.digests),
+            differing(shared->layout(), head.digests, there.digests));
+}
+
+TEST(Notice, ComesBackAsItWentOut) {
+  for (const std::optional<Digest> digest : {std::optional<Digest>(), {Digest{3, 4}}, {Digest{}}}) {
+    const Notice notice{.lease = 5,
+                        .digest = digest,
+                        .weight = 6,
+                        .blob = "blob",
+                        .private_state = "private",
+                        .compute_seconds = 0.5,
+                        .read = {.here = 7, .elsewhere = 8}};
+    wire::Notice message;
+    to_wire(notice, message);
+    const Notice back = from_wire(message);
+    EXPECT_EQ(back.lease, notice.lease);
+    EXPECT_EQ(back.digest, digest);
+    EXPECT_EQ(back.weight, notice.weight);
+    EXPECT_EQ(back.blob, notice.blob);
+    EXPECT_EQ(back.private_state, notice.private_state);
+    EXPECT_EQ(back.compute_seconds, notice.compute_seconds);
+    EXPECT_EQ(back.read.here, 7);
+    EXPECT_EQ(back.read.elsewhere, 8);
+    message.add_digest(1);
+    EXPECT_THROW(from_wire(message), DataError);
+  }
 }
 
 TEST(Begin, IsRefusedWhereItsTensorsCannotBe) {
