@@ -344,7 +344,7 @@ void Coordinator::tick() {
         std::erase_if(claimed_, [&](const auto& c) { return c.second.worker == expel->worker; });
     }
   }
-  carry_out(actions);
+  carry_out(std::move(actions));
 }
 
 void Coordinator::handle(Message message) {
@@ -365,12 +365,12 @@ void Coordinator::handle(Message message) {
             work_.erase(left.worker);
             ++lost_;
             const int64_t before = schedule_.counters().released;
-            const auto actions = schedule_.on(reduce::Lost{left.worker, left.died}, now());
+            auto actions = schedule_.on(reduce::Lost{left.worker, left.died}, now());
             const int64_t held = schedule_.counters().released - before;
             log::warning("worker {} on {} {}; {} of its units {} to others", left.worker,
                          door(left.worker).host(), left.died ? "is gone" : "leaves", held,
                          held == 1 ? "goes" : "go");
-            carry_out(actions);
+            carry_out(std::move(actions));
           },
           [&](NoticeMessage& said) {
             const auto lease = said.notice.lease;
@@ -391,7 +391,7 @@ void Coordinator::handle(Message message) {
               const std::scoped_lock lock(mutex_);
               --adding_;
             }
-            const auto actions =
+            auto actions =
                 schedule_.on(reduce::Arrived{arrived.worker, {arrived.lease}}, now());
             for (const auto& action : actions) {
               const auto* fold = std::get_if<reduce::Fold>(&action);
@@ -404,14 +404,18 @@ void Coordinator::handle(Message message) {
               compute_seconds_ += notice.compute_seconds;
               ++work_[arrived.worker].units;
             }
-            carry_out(actions);
+            carry_out(std::move(actions));
           },
           [&](FailedMessage& failed) { rethrow(failed); },
       },
       message);
 }
 
-void Coordinator::carry_out(const std::vector<reduce::Action>& actions) {
+// Grants first: lanes wait for them, and for nothing else that is said here.
+void Coordinator::carry_out(std::vector<reduce::Action> actions) {
+  std::ranges::stable_partition(actions, [](const reduce::Action& action) {
+    return std::holds_alternative<reduce::Grant>(action);
+  });
   for (const auto& action : actions) {
     std::visit(
         Visitor{

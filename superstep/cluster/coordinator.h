@@ -181,7 +181,7 @@ class Coordinator {
   bool run_round(const reduce::Round& round);
   void handle(Message message);
   void tick();
-  void carry_out(const std::vector<reduce::Action>& actions);
+  void carry_out(std::vector<reduce::Action> actions);
   void add_update(WorkerId worker, LeaseId lease, ParamSet& update, int64_t weight);
   /// Tells the observer who computes, at most once a second unless it is `due`.
   void tell_cluster(bool due);

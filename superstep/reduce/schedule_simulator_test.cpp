@@ -185,7 +185,8 @@ class SimulatedJob {
     enum { kRunning, kHung, kNoticed, kPushing, kKept } stage = kRunning;
     uint64_t beats = 0;
     Result result;
-    Digest digest;
+    bool compares = false;
+    std::optional<Digest> digest;
   };
   struct SimulatedWorker {
     bool alive = true;
@@ -269,6 +270,8 @@ class SimulatedJob {
     for (const Action& action : actions) {
       if (const auto* grant = std::get_if<Grant>(&action)) {
         send(grant->worker, ToWorker{grant->worker, action, round_, state_at_start_});
+      } else if (const auto* compare = std::get_if<Compare>(&action)) {
+        send(compare->worker, ToWorker{compare->worker, action, 0, {}});
       } else if (const auto* push = std::get_if<Push>(&action)) {
         send(push->worker, ToWorker{push->worker, action, 0, {}});
       } else if (const auto* drop = std::get_if<Drop>(&action)) {
@@ -365,6 +368,7 @@ class SimulatedJob {
               .round = message.round,
               .state = message.state,
               .result = {},
+              .compares = grant->compares,
               .digest = {}};
       if (chance(hang_)) {
         ++troubles_.hangs;
@@ -373,6 +377,9 @@ class SimulatedJob {
         push_in((0.5 + uniform()) * (chance(crawl_) ? 10 : 1),
                 Finish{message.worker, grant->lease});
       }
+    } else if (const auto* compare = std::get_if<Compare>(&message.action)) {
+      const auto found = worker.works.find(compare->lease);
+      if (found != worker.works.end()) found->second.compares = true;
     } else if (const auto* push = std::get_if<Push>(&message.action)) {
       const auto found = worker.works.find(push->lease);
       if (found == worker.works.end() || found->second.stage == Work::kRunning) return;
@@ -393,7 +400,8 @@ class SimulatedJob {
       return;
     Work& work = found->second;
     work.result = compute(*work.state, work.round, work.unit);
-    work.digest = digest(work.result.update.flat().data(), work.result.update.flat().size_bytes());
+    const auto update = work.result.update.flat();
+    if (work.compares) work.digest = digest(update.data(), update.size_bytes());
     work.stage = Work::kNoticed;
     tell_coordinator(finish.worker, Noticed{finish.worker, finish.lease, work.digest});
   }

@@ -219,6 +219,7 @@ class Connection : public CoordinatorPort {
   std::atomic<int64_t> session_ = 0;
   std::atomic<bool> shares_memory_ = false;  // the coordinator has reached it
   std::unique_ptr<Neighbour> neighbour_;     // the coordinator, where we have reached its memory
+  std::string read_;                         // of that, what the newest state lay in
   bool over_ = false;                        // under write_mutex_: the call has ended
   std::string problem_;                      // why we ended it ourselves
 
@@ -506,10 +507,8 @@ void Connection::load_states(const std::stop_token& stop) {
 // where another round has begun in the meantime.
 void Connection::load(const StateHead& head) {
   worker_->begin(nullptr);  // lets go of the state before
-  if (!made_->layout || made_->layout->specs() != head.specs) {
+  if (!made_->layout || made_->layout->specs() != head.specs)
     made_->layout = std::make_shared<const ParamLayout>(head.specs);
-    if (neighbour_) neighbour_->forget();  // the coordinator's state of that layout is no more
-  }
   auto state = in_memory(head);
   const Status status = state ? Status::OK : pull_changes(head);
   if (!state) state = made_->state;
@@ -530,6 +529,8 @@ void Connection::load(const StateHead& head) {
 // The state where the coordinator has it; null where it is to be pulled.
 std::shared_ptr<const ParamSet> Connection::in_memory(const StateHead& head) {
   if (head.memory.empty() || !neighbour_) return nullptr;
+  // There is one state; what lay elsewhere is kept by those who still read it.
+  if (std::exchange(read_, head.memory) != head.memory) neighbour_->forget();
   auto found = neighbour_->tensors(head.memory, made_->layout);
   if (!found) return nullptr;
   made_->state.reset();

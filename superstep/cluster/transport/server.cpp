@@ -321,8 +321,8 @@ class Server::Impl::Session : public WorkerPort,
                                  const std::shared_ptr<const ParamLayout>& layout) {
     return neighbour_ ? neighbour_->tensors(name, layout) : std::nullopt;
   }
-  /// No unit of the stage before runs there any more.
-  void is_ready(bool reads_memory) {
+  /// No unit runs there, and those to come read states where they lie, or not.
+  void set_reads_memory(bool reads_memory) {
     const std::scoped_lock lock(mutex_);
     reads_memory_ = reads_memory;
     reading_.clear();
@@ -364,7 +364,7 @@ class Server::Impl::Session : public WorkerPort,
     const auto self = std::move(self_);
     server_.gone(self);
     set_state(nullptr);
-    is_ready(false);
+    set_reads_memory(false);
     server_.call_ends();
   }
 
@@ -803,7 +803,7 @@ Status Server::Impl::ready(const std::shared_ptr<Session>& session, const wire::
   if (ready.identity() != stage_->identity)
     return {StatusCode::FAILED_PRECONDITION,
             "its program is not the coordinator's: job, data or build differ there"};
-  session->is_ready(ready.reads_memory());
+  session->set_reads_memory(ready.reads_memory());
   session->join(*stage_->coordinator);
   return Status::OK;
 }
@@ -854,6 +854,7 @@ std::pair<std::shared_ptr<const Published>, wire::ToWorker> Server::Impl::publis
 void Server::Impl::unpublish() {
   const std::scoped_lock lock(publish_mutex_);
   published_.reset();
+  announcements_ = {};
 }
 
 ParamSet Server::Impl::take_spare(const std::shared_ptr<const ParamLayout>& layout) {
