@@ -271,8 +271,7 @@ bool Coordinator::run_round(const Round& round) {
 
   if (place_) state_.shared = place_(std::move(state_.shared));
   auto shared = std::make_shared<ParamSet>(std::move(state_.shared));
-  start_ = std::make_shared<const RoundStart>(
-      RoundStart{round, std::move(spec), shared});
+  start_ = std::make_shared<const RoundStart>(RoundStart{round, std::move(spec), shared});
   for (Door* door : doors()) door->tell([&](WorkerPort& worker) { worker.begin(start_); });
   // Asked before the clock is: file systems may take their time.
   auto hosts =
@@ -391,8 +390,7 @@ void Coordinator::handle(Message message) {
               const std::scoped_lock lock(mutex_);
               --adding_;
             }
-            auto actions =
-                schedule_.on(reduce::Arrived{arrived.worker, {arrived.lease}}, now());
+            auto actions = schedule_.on(reduce::Arrived{arrived.worker, {arrived.lease}}, now());
             for (const auto& action : actions) {
               const auto* fold = std::get_if<reduce::Fold>(&action);
               if (!fold) continue;

@@ -193,9 +193,7 @@ TEST(Coordinator, ShowsTheStateAfterEachRound) {
 class Listening : public WorkerPort {
  public:
   explicit Listening(WorkerPort& worker) : worker_(worker) {}
-  void begin(std::shared_ptr<const RoundStart> start) override {
-    worker_.begin(std::move(start));
-  }
+  void begin(std::shared_ptr<const RoundStart> start) override { worker_.begin(std::move(start)); }
   void grant(LeaseId lease, int unit, Bytes private_state, bool compares) override {
     (compares ? compared : alone) += 1;
     worker_.grant(lease, unit, std::move(private_state), compares);

@@ -28,8 +28,8 @@
 //
 // Results of one unit, where there are two, are compared by digest; a unit is a pure function. A
 // digest costs a pass over the update, so it is asked for only where a second lease is to come or
-// has come: a Grant says so, and Compare says it to the lane that runs already. Whoever had finished
-// by then is compared with nobody.
+// has come: a Grant says so, and Compare says it to the lane that runs already. Whoever had
+// finished by then is compared with nobody.
 //
 // What the caller does: calls on(Tick) about once a second; tells workers what Grant, Push, Drop
 // and Expel say (workers that are gone may be named: ignore it); keeps an update until its

@@ -332,9 +332,8 @@ class ByHand : public wire::Coordinator::Service {
     auto shared = std::make_shared<ParamSet>(tensors_.make(start.shared.shared_layout()));
     std::ranges::copy(start.shared.flat(), shared->flat().begin());
     const std::string name = reads_memory ? tensors_.name_of(*shared) : std::string();
-    to_wire(
-        RoundStart{.round = *round, .spec = program_.update_spec(*round), .shared = shared},
-        1, name, *message.mutable_begin());
+    to_wire(RoundStart{.round = *round, .spec = program_.update_spec(*round), .shared = shared}, 1,
+            name, *message.mutable_begin());
     spoil_begin(*message.mutable_begin());
     stream->Write(message);
     message.mutable_grant()->set_lease(1);

@@ -846,8 +846,7 @@ std::pair<std::shared_ptr<const Published>, wire::ToWorker> Server::Impl::publis
   }
   const std::string memory = reads_memory ? tensors_.name_of(*start->shared) : std::string();
   auto& message = memory.empty() ? announcements_.by_digests : announcements_.in_memory;
-  if (!message)
-    to_wire(*start, published_->number, memory, *message.emplace().mutable_begin());
+  if (!message) to_wire(*start, published_->number, memory, *message.emplace().mutable_begin());
   return {published_, *message};
 }
 

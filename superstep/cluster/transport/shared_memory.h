@@ -81,8 +81,8 @@ class Neighbour {
   Neighbour(const Neighbour&) = delete;
   Neighbour& operator=(const Neighbour&) = delete;
 
-  /// The memory of this name in that process, to be read; null where there is none of this key and size, or it
-  /// cannot be reached. What was found once stays mapped, the last few of them.
+  /// The memory of this name in that process, to be read; null where there is none of this key and
+  /// size, or it cannot be reached. What was found once stays mapped, the last few of them.
   std::shared_ptr<SharedMemory> memory(std::string_view name, size_t floats);
   /// The tensors that lie there, or none, as with memory().
   std::optional<ParamSet> tensors(std::string_view name,
