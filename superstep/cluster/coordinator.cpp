@@ -411,7 +411,7 @@ void Coordinator::handle(Message message) {
 
 // Grants first: lanes wait for them, and for nothing else that is said here.
 void Coordinator::carry_out(std::vector<reduce::Action> actions) {
-  std::ranges::stable_partition(actions, [](const reduce::Action& action) {
+  std::stable_partition(actions.begin(), actions.end(), [](const reduce::Action& action) {
     return std::holds_alternative<reduce::Grant>(action);
   });
   for (const auto& action : actions) {
