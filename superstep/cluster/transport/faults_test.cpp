@@ -293,10 +293,11 @@ class ByHand : public wire::Coordinator::Service {
   /// What it says, before it does.
   std::function<void(wire::Welcome&)> spoil_welcome = [](wire::Welcome&) {};
   std::function<void(wire::Begin&)> spoil_begin = [](wire::Begin&) {};
+  bool compares = false;  // it asks for a digest while the lease waits for its state
   /// What it has heard.
   std::vector<wire::Hello> hellos;
   bool reads_memory = false;
-  std::atomic<int> notices = 0, pulls = 0, updates = 0;
+  std::atomic<int> notices = 0, digests = 0, pulls = 0, updates = 0;
 
   /// Lets a worker in, and a second time no more.
   void serve() {
@@ -335,13 +336,20 @@ class ByHand : public wire::Coordinator::Service {
     to_wire(RoundStart{.round = *round, .spec = program_.update_spec(*round), .shared = shared}, 1,
             name, *message.mutable_begin());
     spoil_begin(*message.mutable_begin());
-    stream->Write(message);
-    message.mutable_grant()->set_lease(1);
-    message.mutable_grant()->set_state(1);
+    wire::ToWorker grant;
+    grant.mutable_grant()->set_lease(1);
+    grant.mutable_grant()->set_state(1);
+    stream->Write(grant);
+    if (compares) {
+      wire::ToWorker compare;
+      compare.mutable_compare()->set_lease(1);
+      stream->Write(compare);
+    }
     stream->Write(message);
     while (stream->Read(&said)) {
       if (!said.has_notice()) continue;
       ++notices;
+      digests += said.notice().digest_size() == 2 ? 1 : 0;
       message.mutable_push()->set_lease(1);
       stream->Write(message);
     }
@@ -370,6 +378,7 @@ TEST(Memory, ThatTheCoordinatorDoesNotReachIsDoneWithout) {
   coordinator.serve();
   EXPECT_TRUE(coordinator.reads_memory);
   EXPECT_EQ(coordinator.notices, 1);
+  EXPECT_EQ(coordinator.digests, 0);
   EXPECT_EQ(coordinator.pulls, 0);
   EXPECT_EQ(coordinator.updates, 1);
   EXPECT_NE(coordinator.hellos[0].memory(), "");
@@ -403,6 +412,14 @@ TEST(Memory, WhereTheStateIsNotIsPulled) {
     EXPECT_EQ(coordinator.pulls, 1);
     EXPECT_EQ(coordinator.notices, 0);
   }
+}
+
+TEST(Digests, AreAskedForOfALeaseThatWaitsForItsState) {
+  ByHand coordinator;
+  coordinator.compares = true;
+  coordinator.serve();
+  EXPECT_EQ(coordinator.notices, 1);
+  EXPECT_EQ(coordinator.digests, 1);
 }
 
 TEST(Stages, FollowEachOtherOnOneConnection) {
