@@ -5,7 +5,7 @@
 
 A tenth of the epochs of examples/mnist/dbn.toml with `reduce.local_steps=50`, no test rows. In a round each contestant
 runs once, and the order turns; the ratios are of runs of one round. Seconds are those of the supersteps. Beside them
-what a lane waits in a superstep: for the slower lane, for the new mean and, as a process, for states on their way.
+what a lane waits in a superstep: for the slower lane, for the new mean, for its next unit.
 """
 
 import argparse

@@ -239,12 +239,9 @@ class Connection : public CoordinatorPort {
 
 class Connection::Transfer {
  public:
-  /// `memory`: the name of what they lie in, or "".
-  Transfer(Connection& connection, int64_t floats, const std::string& memory)
-      : connection_(connection) {
+  Transfer(Connection& connection, int64_t floats) : connection_(connection) {
     const ClientOptions& options = connection.options_;
     const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
-    if (!memory.empty()) context_.AddMetadata(kMemoryKey, memory);
     context_.AddMetadata(kSecretKey, options.link.secret);
     context_.AddMetadata(kSessionKey, std::to_string(connection.session_.load()));
     context_.set_deadline(
@@ -555,7 +552,7 @@ Status Connection::pull_changes(const StateHead& head) {
 Status Connection::pull(const StateHead& head, const std::vector<Range>& ranges) {
   int64_t floats = 0;
   for (const Range& range : ranges) floats += range.count;
-  Transfer transfer(*this, floats, /*memory=*/"");
+  Transfer transfer(*this, floats);
   {
     const std::scoped_lock lock(mutex_);
     if (!wanted_ || wanted_->number != head.number) return Status::CANCELLED;
@@ -642,7 +639,8 @@ void Connection::deliver(LeaseId lease, ParamSet& update, int64_t /*weight: in t
   Status status;
   bool kept = false;
   {
-    Transfer transfer(*this, floats, memory);
+    Transfer transfer(*this, floats);
+    if (!memory.empty()) transfer.context().AddMetadata(kMemoryKey, memory);
     transfer.context().AddMetadata(kLeaseKey, std::to_string(lease));
     BulkCall call(*bulk_, transfer.context(), kDeliver);
     if (sent)

@@ -386,6 +386,13 @@ TEST(Memory, ThatTheCoordinatorDoesNotReachIsDoneWithout) {
   EXPECT_EQ(coordinator.hellos[1].memory_key(), "");
 }
 
+void expect_pull(ByHand& coordinator, bool reads_memory) {
+  coordinator.serve();
+  EXPECT_EQ(coordinator.reads_memory, reads_memory);
+  EXPECT_EQ(coordinator.pulls, 1);
+  EXPECT_EQ(coordinator.notices, 0);
+}
+
 TEST(Memory, ThatTheWorkerDoesNotReachIsDoneWithout) {
   for (const auto& spoil : std::vector<std::function<void(wire::Welcome&)>>{
            [](wire::Welcome& welcome) { welcome.set_memory_key(make_secret()); },
@@ -394,10 +401,7 @@ TEST(Memory, ThatTheWorkerDoesNotReachIsDoneWithout) {
            [](wire::Welcome& welcome) { welcome.set_shares_memory(false); }}) {
     ByHand coordinator;
     coordinator.spoil_welcome = spoil;
-    coordinator.serve();
-    EXPECT_FALSE(coordinator.reads_memory);
-    EXPECT_EQ(coordinator.pulls, 1);
-    EXPECT_EQ(coordinator.notices, 0);
+    expect_pull(coordinator, /*reads_memory=*/false);
   }
 }
 
@@ -407,10 +411,7 @@ TEST(Memory, WhereTheStateIsNotIsPulled) {
            [](wire::Begin& begin) { begin.mutable_tensors()->RemoveLast(); }}) {
     ByHand coordinator;
     coordinator.spoil_begin = spoil;
-    coordinator.serve();
-    EXPECT_TRUE(coordinator.reads_memory);
-    EXPECT_EQ(coordinator.pulls, 1);
-    EXPECT_EQ(coordinator.notices, 0);
+    expect_pull(coordinator, /*reads_memory=*/true);
   }
 }
 
